@@ -1,0 +1,1 @@
+//! What the publisher writes and the peer reads: shoal.json and HLS playlists

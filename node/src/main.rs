@@ -1,0 +1,3 @@
+//! Publishing commands and the native peer
+
+fn main() {}

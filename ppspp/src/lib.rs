@@ -1,0 +1,1 @@
+//! RFC 7574 peer protocol as a pure state machine

@@ -1,0 +1,1 @@
+//! RFC 7846 messages, signalling envelope and state machines

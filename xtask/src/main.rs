@@ -1,0 +1,3 @@
+//! The build tool: cargo xtask demo | test | build
+
+fn main() {}
