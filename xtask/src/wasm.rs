@@ -1,0 +1,103 @@
+//! `wasm-peer` → `js/src/wasm/`: cargo, wasm-bindgen (as a library), wasm-opt.
+
+use crate::process::{self, command, root, target};
+use crate::stamp::Stamp;
+use crate::wasm_target::{self, TRIPLE};
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::Path;
+use wasm_bindgen_cli_support::Bindgen;
+
+/// What rustc may emit for this target with our flags, and every browser with WebRTC and SIMD has.
+const FEATURES: [&str; 7] = [
+    "--enable-simd",
+    "--enable-bulk-memory",
+    "--enable-reference-types",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",
+];
+
+/// Builds the wasm peer and its JavaScript glue. `dev`: unoptimised, with names.
+pub fn build(dev: bool) -> Result<()> {
+    let profile = if dev { "dev" } else { "wasm" };
+    let compiler = wasm_target::find_or_install()?;
+    let mut cargo = compiler.cargo()?;
+    cargo.args([
+        "build",
+        "--quiet",
+        "--package",
+        "wasm-peer",
+        "--target",
+        TRIPLE,
+        "--profile",
+        profile,
+    ]);
+    process::run(&mut cargo).context("the wasm peer does not build")?;
+
+    let folder = if dev { "debug" } else { "wasm" };
+    let built = target()
+        .join("wasm")
+        .join(TRIPLE)
+        .join(folder)
+        .join("wasm_peer.wasm");
+    let out = root().join("js/src/wasm");
+    let outputs = ["wasm_peer.js", "wasm_peer.d.ts", "wasm_peer_bg.wasm"].map(|name| out.join(name));
+    let stamp = Stamp::of(
+        "wasm",
+        profile,
+        &[built.clone(), root().join("js/package-lock.json")],
+    )?;
+    if stamp.is_current(&outputs) {
+        return Ok(());
+    }
+    bindgen(&built, &out, dev)?;
+    if !dev {
+        optimise(&out.join("wasm_peer_bg.wasm"))?;
+    }
+    stamp.write()
+}
+
+fn bindgen(input: &Path, out: &Path, dev: bool) -> Result<()> {
+    if out.exists() {
+        fs::remove_dir_all(out)?;
+    }
+    fs::create_dir_all(out)?;
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_path(input)
+        .web(true)?
+        .typescript(true)
+        .debug(dev)
+        .keep_debug(dev);
+    bindgen.remove_name_section(!dev).remove_producers_section(!dev);
+    bindgen.generate(out).context("wasm-bindgen failed")
+}
+
+fn optimise(wasm: &Path) -> Result<()> {
+    let tool = root().join("js/node_modules/binaryen/bin/wasm-opt");
+    ensure!(
+        tool.exists(),
+        "wasm-opt is missing: js/package.json must have the npm package binaryen"
+    );
+    let before = fs::metadata(wasm)?.len();
+    let smaller = wasm.with_extension("opt");
+    let mut wasm_opt = command("node");
+    // binaryen runs as wasm itself and recurses deeply.
+    wasm_opt
+        .arg("--stack-size=8000")
+        .arg(tool)
+        .arg("-Oz")
+        .args(FEATURES)
+        .arg(wasm)
+        .arg("-o")
+        .arg(&smaller);
+    process::run_quietly(&mut wasm_opt).context("wasm-opt failed")?;
+    fs::rename(&smaller, wasm)?;
+    println!(
+        "wasm: {before} bytes, {} after wasm-opt",
+        fs::metadata(wasm)?.len()
+    );
+    Ok(())
+}
