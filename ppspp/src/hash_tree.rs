@@ -1,0 +1,413 @@
+//! The Merkle hash tree of a swarm (RFC 7574 §5), segment by segment.
+//!
+//! The segments' subtree roots are trusted: they came with the metadata and hash to the swarm ID. Everything below
+//! them is learnt with the chunks and kept only once it chains to a root. A swarm of one segment is exactly the
+//! RFC's tree, with its peaks.
+
+use std::collections::BTreeMap;
+
+use crate::hash::root_of;
+use crate::{Bin, ChunkMap, ChunkRange, Hash, SwarmMetadata};
+
+/// What became of a chunk and the hashes it came with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It chains to a trusted hash.
+    Verified,
+    /// It chains to another hash than the trusted one: chunk or hashes are forged.
+    Forged,
+    /// A hash on the way to a trusted one is neither known nor sent.
+    Incomplete,
+}
+
+/// Known nodes of one segment's subtree.
+#[derive(Clone, Debug)]
+struct Subtree {
+    /// By bin number less the number of the segment's first leaf.
+    nodes: Box<[Option<Hash>]>,
+}
+
+/// The tree of one swarm.
+#[derive(Clone, Debug)]
+pub struct HashTree {
+    /// Only segments of which something is known.
+    subtrees: BTreeMap<u32, Subtree>,
+}
+
+/// The root node of a segment's subtree.
+fn root_bin(metadata: &SwarmMetadata, segment: u32) -> Bin {
+    Bin::new(metadata.segment_bits(), u64::from(segment))
+}
+
+/// Is there no content below this node? Then its hash is all zero and never sent.
+fn is_empty(metadata: &SwarmMetadata, bin: Bin) -> bool {
+    let segment = metadata.segment_of(bin.first_chunk());
+    bin.first_chunk() > metadata.chunks_of(segment).end()
+}
+
+impl HashTree {
+    /// A tree of which only the segments' roots are known.
+    pub fn new() -> Self {
+        Self { subtrees: BTreeMap::new() }
+    }
+
+    fn index(metadata: &SwarmMetadata, bin: Bin) -> usize {
+        let first_leaf = Bin::leaf(metadata.segment_of(bin.first_chunk()) << metadata.segment_bits());
+        (bin.number() - first_leaf.number()) as usize
+    }
+
+    /// A trusted hash: a segment's root, a node without content, or one that was verified.
+    pub fn trusted(&self, metadata: &SwarmMetadata, bin: Bin) -> Option<Hash> {
+        let segment = metadata.segment_of(bin.first_chunk());
+        if bin.layer() > metadata.segment_bits() || segment >= metadata.segments() {
+            return None;
+        }
+        if bin == root_bin(metadata, segment) {
+            return Some(metadata.segment_root(segment));
+        }
+        if is_empty(metadata, bin) {
+            return Some(Hash::ZERO);
+        }
+        self.subtrees.get(&segment)?.nodes[Self::index(metadata, bin)]
+    }
+
+    fn commit(&mut self, metadata: &SwarmMetadata, bin: Bin, hash: Hash) {
+        let nodes = (2usize << metadata.segment_bits()) - 1;
+        let subtree = self
+            .subtrees
+            .entry(metadata.segment_of(bin.first_chunk()))
+            .or_insert_with(|| Subtree { nodes: vec![None; nodes].into_boxed_slice() });
+        subtree.nodes[Self::index(metadata, bin)] = Some(hash);
+    }
+
+    /// Checks an existing chunk's leaf hash with the hashes of the same datagram, as a transaction: what leads to a
+    /// trusted hash is kept, everything else forgotten.
+    pub fn verify(
+        &mut self,
+        metadata: &SwarmMetadata,
+        chunk: u32,
+        leaf: Hash,
+        sent: &[(Bin, Hash)],
+    ) -> Verdict {
+        let mut bin = Bin::leaf(chunk);
+        let mut hash = leaf;
+        // The path and the uncles used; 33 layers at most.
+        let mut learnt: Vec<(Bin, Hash)> = Vec::with_capacity(2 * usize::from(metadata.segment_bits()));
+        loop {
+            if let Some(trusted) = self.trusted(metadata, bin) {
+                if trusted != hash {
+                    return Verdict::Forged;
+                }
+                break;
+            }
+            learnt.push((bin, hash));
+            let sibling = bin.sibling();
+            let other = match self.trusted(metadata, sibling) {
+                Some(trusted) => trusted,
+                None => match sent.iter().find(|(bin, _)| *bin == sibling) {
+                    Some(&(_, sent)) => {
+                        learnt.push((sibling, sent));
+                        sent
+                    }
+                    None => return Verdict::Incomplete,
+                },
+            };
+            hash = if bin.is_left() { Hash::of_children(&hash, &other) } else { Hash::of_children(&other, &hash) };
+            bin = bin.parent();
+        }
+        for (bin, hash) in learnt {
+            self.commit(metadata, bin, hash);
+        }
+        Verdict::Verified
+    }
+
+    /// Checks leaf hashes of one segment that came without proofs, from the origin. Returns for each, in order, what
+    /// became of it; incomplete ones may be asked about again together with others.
+    pub fn verify_leaves(&mut self, metadata: &SwarmMetadata, leaves: &[(u32, Hash)]) -> Vec<Verdict> {
+        let mut level: BTreeMap<Bin, Hash> = leaves.iter().map(|&(chunk, hash)| (Bin::leaf(chunk), hash)).collect();
+        let mut learnt = Vec::new();
+        let mut verdicts = BTreeMap::new();
+        while !level.is_empty() {
+            let mut above = BTreeMap::new();
+            for (&bin, &hash) in &level {
+                if let Some(trusted) = self.trusted(metadata, bin) {
+                    let verdict = if trusted == hash { Verdict::Verified } else { Verdict::Forged };
+                    verdicts.insert(bin, verdict);
+                    continue;
+                }
+                let sibling = bin.sibling();
+                let Some(other) = self.trusted(metadata, sibling).or_else(|| level.get(&sibling).copied()) else {
+                    continue;
+                };
+                let (left, right) = if bin.is_left() { (hash, other) } else { (other, hash) };
+                above.insert(bin.parent(), Hash::of_children(&left, &right));
+            }
+            learnt.extend(level);
+            level = above;
+        }
+        // From the top down: a node is verified when it or the first decided node above it is.
+        learnt.sort_by_key(|(bin, _)| core::cmp::Reverse(bin.layer()));
+        for (bin, hash) in learnt {
+            let verdict = match verdicts.get(&bin) {
+                Some(&verdict) => verdict,
+                None => verdicts.get(&bin.parent()).copied().unwrap_or(Verdict::Incomplete),
+            };
+            if verdict == Verdict::Verified && bin.layer() < metadata.segment_bits() {
+                self.commit(metadata, bin, hash);
+            }
+            verdicts.insert(bin, verdict);
+        }
+        leaves.iter().map(|&(chunk, _)| verdicts[&Bin::leaf(chunk)]).collect()
+    }
+
+    /// The hashes a receiver needs with a chunk, highest first (RFC 7574 §5.4): the uncles below the segment's root
+    /// without those that have no content and those implied by what the receiver already has.
+    pub fn uncles(
+        &self,
+        metadata: &SwarmMetadata,
+        chunk: u32,
+        receiver_has: &ChunkMap,
+    ) -> Vec<(Bin, Hash)> {
+        let mut uncles = Vec::with_capacity(usize::from(metadata.segment_bits()));
+        let mut bin = Bin::leaf(chunk);
+        while bin.layer() < metadata.segment_bits() {
+            let sibling = bin.sibling();
+            // A receiver that has a chunk below the parent knows both children of every node up to the root.
+            if receiver_has.present_in(bin.range()).next().is_some() {
+                break;
+            }
+            let implied = receiver_has.present_in(sibling.range()).next().is_some();
+            if !implied && !is_empty(metadata, sibling) {
+                match self.trusted(metadata, sibling) {
+                    Some(hash) => uncles.push((sibling, hash)),
+                    None => debug_assert!(false, "a verified chunk's uncles are known"),
+                }
+            }
+            if implied {
+                break;
+            }
+            bin = bin.parent();
+        }
+        uncles.reverse();
+        uncles
+    }
+
+    /// The peak hashes of a swarm of one segment, left to right (RFC 7574 §5.6), as far as they are known.
+    pub fn peaks(&self, metadata: &SwarmMetadata) -> Vec<(Bin, Hash)> {
+        if metadata.segments() != 1 {
+            return Vec::new();
+        }
+        let chunks = metadata.chunks_of(0).count();
+        peak_bins(chunks).filter_map(|bin| Some((bin, self.trusted(metadata, bin)?))).collect()
+    }
+}
+
+impl Default for HashTree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The peaks of a tree with `chunks` leaves (RFC 7574 §5.6): one for each 1-bit of the count, in descending size.
+pub fn peak_bins(chunks: u64) -> impl Iterator<Item = Bin> {
+    let mut start = 0;
+    (0..=32u8).rev().filter(move |layer| chunks >> layer & 1 == 1).map(move |layer| {
+        let bin = Bin::new(layer, start >> layer);
+        start += 1 << layer;
+        bin
+    })
+}
+
+/// How many chunks a set of peaks stands for, when they hash to `swarm_id` (size detection, RFC 7574 §5.6).
+pub fn chunks_by_peaks(swarm_id: Hash, peaks: &[(Bin, Hash)]) -> Option<u64> {
+    let count = peaks.iter().map(|(bin, _)| 1u64 << bin.layer()).sum();
+    if count == 0 || !peak_bins(count).eq(peaks.iter().map(|(bin, _)| *bin)) {
+        return None;
+    }
+    // From the right: a left child without a sibling meets the zero hash, every other one the next peak.
+    let (&(mut bin, mut hash), rest) = peaks.split_last()?;
+    for &(next, peak) in rest.iter().rev() {
+        while bin.layer() < next.layer() {
+            hash = Hash::of_children(&hash, &Hash::ZERO);
+            bin = bin.parent();
+        }
+        hash = Hash::of_children(&peak, &hash);
+        bin = bin.parent();
+    }
+    (hash == swarm_id).then_some(count)
+}
+
+/// The hash of any node of a segment by all its leaf hashes: the naive way, for checks and tools.
+pub fn node_of_leaves(leaves: &[Hash], bin: Bin) -> Hash {
+    let range = ChunkRange::new(bin.first_chunk(), bin.last_chunk().min(leaves.len().saturating_sub(1) as u32));
+    range.map_or(Hash::ZERO, |range| {
+        root_of(&leaves[range.start() as usize..=range.end() as usize], bin.layer())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment_table::{Segment, SegmentTable};
+    use proptest::prelude::*;
+
+    /// Metadata of segments of 1-byte chunks, with every segment's leaf hashes.
+    fn swarm(segments: &[Vec<u8>]) -> (SwarmMetadata, Vec<Vec<Hash>>) {
+        let leaves: Vec<Vec<Hash>> =
+            segments.iter().map(|bytes| bytes.chunks(1).map(Hash::of_chunk).collect()).collect();
+        let bits = crate::segment_table::segment_bits(segments.iter().map(|s| s.len() as u64), 1).unwrap();
+        let table = SegmentTable {
+            segments: leaves
+                .iter()
+                .map(|leaves| Segment { size: leaves.len() as u64, root: root_of(leaves, bits) })
+                .collect(),
+        };
+        (SwarmMetadata::new(table.swarm_id(), 1, bits, table).unwrap(), leaves)
+    }
+
+    fn leaves_of(metadata: &SwarmMetadata, segment: u32, leaves: &[Hash]) -> Vec<(u32, Hash)> {
+        metadata.chunks_of(segment).chunks().zip(leaves.iter().copied()).collect()
+    }
+
+    fn pattern(length: usize) -> Vec<u8> {
+        (0..length).map(|i| (7 * i + 13 * (i >> 8)) as u8).collect()
+    }
+
+    /// Peaks of the published 7-chunk vector, and the chunk count found from them.
+    #[test]
+    fn golden_peaks() {
+        let content = pattern(7162);
+        let leaves: Vec<Hash> = content.chunks(1024).map(Hash::of_chunk).collect();
+        let root = root_of(&leaves, 3);
+        let table = SegmentTable { segments: vec![Segment { size: 7162, root }] };
+        let metadata = SwarmMetadata::new(root, 1024, 3, table).unwrap();
+        let mut tree = HashTree::new();
+        tree.verify_leaves(&metadata, &leaves_of(&metadata, 0, &leaves));
+        let peaks = tree.peaks(&metadata);
+        let text: Vec<_> = peaks.iter().map(|(bin, hash)| (bin.number(), hash.to_string())).collect();
+        let expect = [
+            (3, "75d627db00c507c115c7a894ad599ebab730cf4edb873122c752cd61cd7fa7c6"),
+            (9, "d656b9b5efbf4ad7e4ca264131b474e466de3d9f543272f39757aad9c2936d93"),
+            (12, "f0388410c31ae45153a4aa53e54a8af4df8e709eb611a529803da1601e7987ce"),
+        ];
+        assert_eq!(text, expect.map(|(bin, hash)| (bin, hash.to_owned())));
+        assert_eq!(chunks_by_peaks(root, &peaks), Some(7));
+        assert_eq!(chunks_by_peaks(Hash::ZERO, &peaks), None);
+        assert_eq!(chunks_by_peaks(root, &peaks[..2]), None);
+        assert_eq!(chunks_by_peaks(root, &[]), None);
+        // Uncles of chunk 0, from the top; node 11 has peaks below it, node 13's other half does not exist.
+        let uncles = tree.uncles(&metadata, 0, &ChunkMap::new());
+        assert_eq!(uncles.iter().map(|(bin, _)| bin.number()).collect::<Vec<_>>(), [11, 5, 2]);
+        // Sequential download sends every hash once (RFC 7574 §5.4).
+        let mut have = ChunkMap::new();
+        let mut sent = Vec::new();
+        for chunk in 0..7 {
+            sent.push(tree.uncles(&metadata, chunk, &have).iter().map(|(bin, _)| bin.number()).collect::<Vec<_>>());
+            have.insert(ChunkRange::one(chunk));
+        }
+        assert_eq!(sent, [vec![11, 5, 2], vec![], vec![6], vec![], vec![13, 10], vec![], vec![]]);
+    }
+
+    #[test]
+    fn peaks_of_the_rfc() {
+        for (chunks, peaks) in [(7, vec![3, 9, 12]), (5, vec![3, 8]), (13, vec![7, 19, 24]), (8, vec![7])] {
+            assert_eq!(peak_bins(chunks).map(Bin::number).collect::<Vec<_>>(), peaks);
+        }
+    }
+
+    proptest! {
+        /// A sender that has everything and a receiver that gets the chunks in any order: every chunk verifies with
+        /// the uncles sent, every node learnt is the naive one, and one flipped bit is noticed and leaves no trace.
+        #[test]
+        fn chunks_verify_in_any_order(
+            segments in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 1..6),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 0..120),
+            forge in any::<prop::sample::Index>(),
+        ) {
+            let (metadata, leaves) = swarm(&segments);
+            let mut sender = HashTree::new();
+            for (segment, leaves) in leaves.iter().enumerate() {
+                let verdicts = sender.verify_leaves(&metadata, &leaves_of(&metadata, segment as u32, leaves));
+                prop_assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Verified));
+            }
+            let chunks: Vec<u32> = (0..metadata.segments()).flat_map(|s| metadata.chunks_of(s).chunks()).collect();
+            let mut receiver = HashTree::new();
+            let mut have = ChunkMap::new();
+            for index in order {
+                let chunk = *index.get(&chunks);
+                if have.contains(chunk) {
+                    continue;
+                }
+                let segment = metadata.segment_of(chunk);
+                let first = metadata.chunks_of(segment).start();
+                let leaf = leaves[segment as usize][(chunk - first) as usize];
+                let uncles = sender.uncles(&metadata, chunk, &have);
+                prop_assert!(uncles.windows(2).all(|pair| pair[0].0.layer() > pair[1].0.layer()));
+
+                let before = format!("{receiver:?}");
+                prop_assert_eq!(receiver.verify(&metadata, chunk, Hash::of_chunk(b"forged"), &uncles), Verdict::Forged);
+                if !uncles.is_empty() {
+                    let mut forged = uncles.clone();
+                    forged[forge.index(uncles.len())].1 = Hash::of_chunk(b"forged");
+                    prop_assert_eq!(receiver.verify(&metadata, chunk, leaf, &forged), Verdict::Forged);
+                    let mut short = uncles.clone();
+                    short.remove(forge.index(uncles.len()));
+                    prop_assert_eq!(receiver.verify(&metadata, chunk, leaf, &short), Verdict::Incomplete);
+                }
+                prop_assert_eq!(format!("{receiver:?}"), before);
+
+                prop_assert_eq!(receiver.verify(&metadata, chunk, leaf, &uncles), Verdict::Verified);
+                have.insert(ChunkRange::one(chunk));
+                // Naive oracle for every node on the path.
+                let mut bin = Bin::leaf(chunk);
+                while bin.layer() < metadata.segment_bits() {
+                    for bin in [bin, bin.sibling()] {
+                        let local = Bin::new(bin.layer(), u64::from(bin.first_chunk() - first) >> bin.layer());
+                        let naive = if is_empty(&metadata, bin) { Hash::ZERO } else {
+                            node_of_leaves(&leaves[segment as usize], local)
+                        };
+                        prop_assert_eq!(receiver.trusted(&metadata, bin), Some(naive));
+                    }
+                    bin = bin.parent();
+                }
+            }
+        }
+
+        /// Leaves from the origin verify as soon as enough of them are there, whatever came from peers before.
+        #[test]
+        fn origin_leaves_verify_together(
+            bytes in prop::collection::vec(any::<u8>(), 1..40),
+            from_peers in prop::collection::btree_set(any::<prop::sample::Index>(), 0..6),
+            flip in any::<Option<prop::sample::Index>>(),
+        ) {
+            let (metadata, leaves) = swarm(core::slice::from_ref(&bytes));
+            let all = leaves_of(&metadata, 0, &leaves[0]);
+            let mut sender = HashTree::new();
+            sender.verify_leaves(&metadata, &all);
+            let mut receiver = HashTree::new();
+            let mut have = ChunkMap::new();
+            for index in from_peers {
+                let (chunk, leaf) = all[index.index(all.len())];
+                let uncles = sender.uncles(&metadata, chunk, &have);
+                receiver.verify(&metadata, chunk, leaf, &uncles);
+                have.insert(ChunkRange::one(chunk));
+            }
+            let mut rest: Vec<_> = all.iter().copied().filter(|(chunk, _)| !have.contains(*chunk)).collect();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            if let Some(flip) = flip {
+                let at = flip.index(rest.len());
+                rest[at].1 = Hash::of_chunk(b"forged");
+                let verdicts = receiver.verify_leaves(&metadata, &rest);
+                prop_assert_eq!(verdicts[at], Verdict::Forged);
+                rest[at].1 = all.iter().find(|(chunk, _)| *chunk == rest[at].0).unwrap().1;
+            }
+            let verdicts = receiver.verify_leaves(&metadata, &rest);
+            prop_assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Verified));
+            for (chunk, leaf) in all {
+                prop_assert_eq!(receiver.trusted(&metadata, Bin::leaf(chunk)), Some(leaf));
+            }
+        }
+    }
+}

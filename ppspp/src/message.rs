@@ -1,0 +1,302 @@
+//! The messages of RFC 7574 §8, with 32-bit chunk ranges and SHA-256.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use bytes::{Buf, BufMut, Bytes, TryGetError};
+
+use crate::hash::HASH_LENGTH;
+use crate::options::{ProtocolOptions, take};
+use crate::{Bin, ChunkRange, Hash};
+
+/// Message type codes (RFC 7574 §8.2, table 7).
+#[allow(missing_docs)]
+pub mod code {
+    pub const HANDSHAKE: u8 = 0;
+    pub const DATA: u8 = 1;
+    pub const ACK: u8 = 2;
+    pub const HAVE: u8 = 3;
+    pub const INTEGRITY: u8 = 4;
+    pub const PEX_RESV4: u8 = 5;
+    pub const PEX_REQ: u8 = 6;
+    pub const SIGNED_INTEGRITY: u8 = 7;
+    pub const REQUEST: u8 = 8;
+    pub const CANCEL: u8 = 9;
+    pub const CHOKE: u8 = 10;
+    pub const UNCHOKE: u8 = 11;
+    pub const PEX_RESV6: u8 = 12;
+    pub const PEX_RESCERT: u8 = 13;
+}
+
+/// Longest certificate accepted in PEX_REScert, in bytes.
+pub const MAX_CERTIFICATE: usize = 4096;
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Opens or (source channel 0) closes a channel (§8.4).
+    Handshake {
+        /// The sender's channel ID; 0 = closing.
+        source: u32,
+        /// What the sender speaks and which swarm it means.
+        options: ProtocolOptions,
+    },
+    /// One chunk (§8.6).
+    Data {
+        /// The chunk's number.
+        chunk: u32,
+        /// The sender's clock, in microseconds.
+        timestamp: u64,
+        /// The chunk's bytes.
+        bytes: Bytes,
+    },
+    /// Chunks received, with a one-way delay sample in microseconds (§8.9).
+    Ack {
+        /// The largest complete interval around the chunk received.
+        range: ChunkRange,
+        /// Receiver's clock minus DATA's timestamp; only differences mean anything.
+        delay: i64,
+    },
+    /// Chunks the sender has and has verified (§8.7).
+    Have(ChunkRange),
+    /// The hash of a subtree (§8.8).
+    Integrity {
+        /// The subtree.
+        bin: Bin,
+        /// Its hash.
+        hash: Hash,
+    },
+    /// A peer's IPv4 address (§8.13).
+    PexResV4(Ipv4Addr, u16),
+    /// A request for more peers (§8.13).
+    PexReq,
+    /// A signed subtree root of a live swarm (§8.10).
+    SignedIntegrity {
+        /// The subtree (munro).
+        bin: Bin,
+        /// NTP timestamp, 32.32 bits.
+        time: u64,
+        /// The signature, as long as the swarm's algorithm makes it.
+        signature: Bytes,
+    },
+    /// Chunks wanted (§8.11).
+    Request(ChunkRange),
+    /// Chunks no longer wanted (§8.12).
+    Cancel(ChunkRange),
+    /// Requests will not be answered until UNCHOKE (§8.14).
+    Choke,
+    /// Requests are answered again (§8.14).
+    Unchoke,
+    /// A peer's IPv6 address (§8.13).
+    PexResV6(Ipv6Addr, u16),
+    /// A peer's membership certificate, X.509 DER (§8.13).
+    PexResCert(Bytes),
+}
+
+/// Why bytes are not a message. The message and the rest of its datagram are dropped (§3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The datagram ends inside a message.
+    #[error("datagram ends inside a message")]
+    Short,
+    /// No such message type; without a length it cannot be skipped.
+    #[error("unknown message type {0}")]
+    UnknownMessage(u8),
+    /// No such option; without a length it cannot be skipped.
+    #[error("unknown protocol option {0}")]
+    UnknownOption(u8),
+    /// Options have to ascend, and none may come twice.
+    #[error("protocol option {0} out of order")]
+    OptionOrder(u8),
+    /// A value that the option's registry does not have.
+    #[error("protocol option {option} has the value {value}")]
+    OptionValue {
+        /// The option's code.
+        option: u8,
+        /// What it said.
+        value: u8,
+    },
+    /// Empty or longer than [`crate::options::MAX_SWARM_ID`].
+    #[error("swarm ID of {0} bytes")]
+    SwarmIdLength(usize),
+    /// Empty or longer than 32 bytes.
+    #[error("supported messages bitmap of {0} bytes")]
+    BitmapLength(usize),
+    /// The width of the live discard window depends on the addressing method, which was not said.
+    #[error("live discard window without a chunk addressing method")]
+    WindowWithoutAddressing,
+    /// A chunk range whose first chunk is past its last.
+    #[error("chunk range {0}..{1} is reversed")]
+    Reversed(u32, u32),
+    /// DATA for more than one chunk.
+    #[error("DATA for the chunks {0}..{1}: one chunk a message")]
+    ManyChunks(u32, u32),
+    /// DATA without bytes.
+    #[error("DATA for chunk {0} is empty")]
+    EmptyChunk(u32),
+    /// A hash for a range that is no subtree.
+    #[error("a hash for the chunks {0}..{1}, which are no subtree")]
+    NotASubtree(u32, u32),
+    /// SIGNED_INTEGRITY in a swarm without signatures.
+    #[error("SIGNED_INTEGRITY in a swarm that signs nothing")]
+    Unsigned,
+    /// Longer than [`MAX_CERTIFICATE`].
+    #[error("certificate of {0} bytes")]
+    CertificateLength(usize),
+    /// HANDSHAKE anywhere but first in its datagram (§3.1).
+    #[error("HANDSHAKE is not the first message of its datagram")]
+    LateHandshake,
+}
+
+impl From<TryGetError> for DecodeError {
+    fn from(_: TryGetError) -> Self {
+        Self::Short
+    }
+}
+
+/// What both sides know of the swarm and what the messages' lengths depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Chunk size in bytes: DATA takes this many, or the rest of the datagram.
+    pub chunk_size: u32,
+    /// Signature length in bytes, in swarms that have signatures.
+    pub signature_length: Option<u8>,
+}
+
+fn put_range(out: &mut Vec<u8>, range: ChunkRange) {
+    out.put_u32(range.start());
+    out.put_u32(range.end());
+}
+
+fn get_range(input: &mut Bytes) -> Result<ChunkRange, DecodeError> {
+    let (start, end) = (input.try_get_u32()?, input.try_get_u32()?);
+    ChunkRange::new(start, end).ok_or(DecodeError::Reversed(start, end))
+}
+
+fn get_bin(input: &mut Bytes) -> Result<Bin, DecodeError> {
+    let range = get_range(input)?;
+    range.bin().ok_or(DecodeError::NotASubtree(range.start(), range.end()))
+}
+
+impl Message {
+    /// Appends the message.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Handshake { source, options } => {
+                out.put_u8(code::HANDSHAKE);
+                out.put_u32(*source);
+                options.encode(out);
+            }
+            Self::Data { chunk, timestamp, bytes } => encode_data(out, *chunk, *timestamp, bytes),
+            Self::Ack { range, delay } => {
+                out.put_u8(code::ACK);
+                put_range(out, *range);
+                out.put_i64(*delay);
+            }
+            Self::Have(range) => {
+                out.put_u8(code::HAVE);
+                put_range(out, *range);
+            }
+            Self::Integrity { bin, hash } => encode_integrity(out, *bin, hash),
+            Self::PexResV4(address, port) => {
+                out.put_u8(code::PEX_RESV4);
+                out.put_slice(&address.octets());
+                out.put_u16(*port);
+            }
+            Self::PexReq => out.put_u8(code::PEX_REQ),
+            Self::SignedIntegrity { bin, time, signature } => {
+                out.put_u8(code::SIGNED_INTEGRITY);
+                put_range(out, bin.range());
+                out.put_u64(*time);
+                out.put_slice(signature);
+            }
+            Self::Request(range) => {
+                out.put_u8(code::REQUEST);
+                put_range(out, *range);
+            }
+            Self::Cancel(range) => {
+                out.put_u8(code::CANCEL);
+                put_range(out, *range);
+            }
+            Self::Choke => out.put_u8(code::CHOKE),
+            Self::Unchoke => out.put_u8(code::UNCHOKE),
+            Self::PexResV6(address, port) => {
+                out.put_u8(code::PEX_RESV6);
+                out.put_slice(&address.octets());
+                out.put_u16(*port);
+            }
+            Self::PexResCert(certificate) => {
+                out.put_u8(code::PEX_RESCERT);
+                out.put_u16(certificate.len() as u16);
+                out.put_slice(certificate);
+            }
+        }
+    }
+
+    /// Reads one message off the front of `input`.
+    pub(crate) fn decode(input: &mut Bytes, format: &Format) -> Result<Self, DecodeError> {
+        Ok(match input.try_get_u8()? {
+            code::HANDSHAKE => {
+                Self::Handshake { source: input.try_get_u32()?, options: ProtocolOptions::decode(input)? }
+            }
+            code::DATA => {
+                let range = get_range(input)?;
+                if range.count() != 1 {
+                    return Err(DecodeError::ManyChunks(range.start(), range.end()));
+                }
+                let timestamp = input.try_get_u64()?;
+                // DATA has no length: fixed-size chunks, or the rest of the datagram (§8.6).
+                let bytes = input.split_to(input.len().min(format.chunk_size as usize));
+                if bytes.is_empty() {
+                    return Err(DecodeError::EmptyChunk(range.start()));
+                }
+                Self::Data { chunk: range.start(), timestamp, bytes }
+            }
+            code::ACK => Self::Ack { range: get_range(input)?, delay: input.try_get_i64()? },
+            code::HAVE => Self::Have(get_range(input)?),
+            code::INTEGRITY => {
+                let bin = get_bin(input)?;
+                let mut hash = [0; HASH_LENGTH];
+                input.try_copy_to_slice(&mut hash)?;
+                Self::Integrity { bin, hash: Hash::new(hash) }
+            }
+            code::PEX_RESV4 => Self::PexResV4(Ipv4Addr::from(input.try_get_u32()?), input.try_get_u16()?),
+            code::PEX_REQ => Self::PexReq,
+            code::SIGNED_INTEGRITY => {
+                let length = format.signature_length.ok_or(DecodeError::Unsigned)?;
+                Self::SignedIntegrity {
+                    bin: get_bin(input)?,
+                    time: input.try_get_u64()?,
+                    signature: take(input, usize::from(length))?,
+                }
+            }
+            code::REQUEST => Self::Request(get_range(input)?),
+            code::CANCEL => Self::Cancel(get_range(input)?),
+            code::CHOKE => Self::Choke,
+            code::UNCHOKE => Self::Unchoke,
+            code::PEX_RESV6 => Self::PexResV6(Ipv6Addr::from(input.try_get_u128()?), input.try_get_u16()?),
+            code::PEX_RESCERT => {
+                let length = usize::from(input.try_get_u16()?);
+                if length > MAX_CERTIFICATE {
+                    return Err(DecodeError::CertificateLength(length));
+                }
+                Self::PexResCert(take(input, length)?)
+            }
+            unknown => return Err(DecodeError::UnknownMessage(unknown)),
+        })
+    }
+}
+
+/// Appends DATA without taking the chunk's bytes into a [`Message`] first.
+pub(crate) fn encode_data(out: &mut Vec<u8>, chunk: u32, timestamp: u64, bytes: &[u8]) {
+    out.put_u8(code::DATA);
+    put_range(out, ChunkRange::one(chunk));
+    out.put_u64(timestamp);
+    out.put_slice(bytes);
+}
+
+/// Appends INTEGRITY.
+pub(crate) fn encode_integrity(out: &mut Vec<u8>, bin: Bin, hash: &Hash) {
+    out.put_u8(code::INTEGRITY);
+    put_range(out, bin.range());
+    out.put_slice(hash.as_ref());
+}
