@@ -377,8 +377,8 @@ mod tests {
         #[test]
         fn origin_leaves_verify_together(
             bytes in prop::collection::vec(any::<u8>(), 1..40),
-            from_peers in prop::collection::btree_set(any::<prop::sample::Index>(), 0..6),
-            flip in any::<Option<prop::sample::Index>>(),
+            from_peers in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+            flip in prop::option::of(any::<prop::sample::Index>()),
         ) {
             let (metadata, leaves) = swarm(core::slice::from_ref(&bytes));
             let all = leaves_of(&metadata, 0, &leaves[0]);
