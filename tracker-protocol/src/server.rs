@@ -1,0 +1,1 @@
+//! What a tracker keeps per peer.
