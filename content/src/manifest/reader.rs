@@ -1,0 +1,260 @@
+//! From JSON to [`Manifest`], member by member.
+
+use ppspp::hash::Hash;
+use ppspp::segment_table::{MAX_BYTES, MAX_SEGMENT_BITS, MAX_SEGMENTS};
+use serde_json::{Map, Value};
+
+use super::{
+    ByteRange, Init, MAX_CHUNK_SIZE, MAX_INITS, MAX_LENGTH, MAX_SWARMS, MAX_TEXT_LENGTH, MAX_TRACKERS,
+    MIN_CHUNK_SIZE, Manifest, ManifestError, Problem, SwarmEntry,
+};
+
+pub(super) const VERSION: u32 = 1;
+pub(super) const TYPE: &str = "vod";
+pub(super) const HASH: &str = "sha-256";
+
+/// An object and where in the file it lies.
+struct Object<'a> {
+    path: String,
+    members: &'a Map<String, Value>,
+}
+
+pub(super) fn manifest(json: &[u8]) -> Result<Manifest, ManifestError> {
+    if json.len() > MAX_LENGTH {
+        return Err(ManifestError::TooLong(json.len()));
+    }
+    let value: Value =
+        serde_json::from_slice(json).map_err(|error| ManifestError::Json(error.to_string()))?;
+    let Value::Object(members) = &value else {
+        return Err(ManifestError::Json("not an object".into()));
+    };
+    let file = Object {
+        path: String::new(),
+        members,
+    };
+
+    let version = file.member("version")?;
+    if version.as_u64() != Some(u64::from(VERSION)) {
+        return Err(file.error(
+            "version",
+            Problem::Value {
+                found: shortened(version),
+                want: "1",
+            },
+        ));
+    }
+    for (name, want) in [("type", TYPE), ("hash", HASH)] {
+        let found = file.member(name)?;
+        if found.as_str() != Some(want) {
+            return Err(file.error(
+                name,
+                Problem::Value {
+                    found: shortened(found),
+                    want,
+                },
+            ));
+        }
+    }
+    let chunk_size = file.number("chunk_size", u64::from(MIN_CHUNK_SIZE), u64::from(MAX_CHUNK_SIZE))? as u32;
+    let trackers = file
+        .list("trackers", MAX_TRACKERS)?
+        .iter()
+        .enumerate()
+        .map(|(index, value)| tracker(&format!("trackers[{index}]"), value))
+        .collect::<Result<_, _>>()?;
+    let mut swarms: Vec<SwarmEntry> = Vec::new();
+    for (index, value) in file.list("swarms", MAX_SWARMS)?.iter().enumerate() {
+        let entry = Object::new(format!("swarms[{index}]"), value)?;
+        let swarm = swarm(&entry, chunk_size)?;
+        if let Some(earlier) = swarms
+            .iter()
+            .position(|earlier| earlier.playlist == swarm.playlist)
+        {
+            return Err(entry.error("playlist", Problem::DuplicatePlaylist(earlier)));
+        }
+        swarms.push(swarm);
+    }
+    if swarms.is_empty() {
+        return Err(file.error("swarms", Problem::Empty));
+    }
+    Ok(Manifest {
+        chunk_size,
+        trackers,
+        swarms,
+    })
+}
+
+fn swarm(entry: &Object<'_>, chunk_size: u32) -> Result<SwarmEntry, ManifestError> {
+    let playlist = entry.text("playlist")?;
+    let swarm_id = entry.hash("swarm_id")?;
+    let segment_bits = entry.number("segment_bits", 0, u64::from(MAX_SEGMENT_BITS))? as u8;
+    let segments = entry.number("segments", 1, MAX_SEGMENTS as u64)? as u32;
+    let chunks = u64::from(segments) << segment_bits;
+    if chunks > 1 << 32 {
+        return Err(entry.error(
+            "segments",
+            Problem::TooManyChunks {
+                segments,
+                segment_bits,
+            },
+        ));
+    }
+    let most = (chunks * u64::from(chunk_size)).min(MAX_BYTES);
+    let bytes = entry.number("bytes", u64::from(segments), most)?;
+    let table = entry.text("table")?;
+    let inits = entry
+        .list("inits", MAX_INITS)?
+        .iter()
+        .enumerate()
+        .map(|(index, value)| init(&Object::new(format!("{}.inits[{index}]", entry.path), value)?))
+        .collect::<Result<_, _>>()?;
+    let codecs = match entry.members.get("codecs") {
+        None => None,
+        Some(_) => Some(entry.text("codecs")?),
+    };
+    Ok(SwarmEntry {
+        playlist,
+        swarm_id,
+        segment_bits,
+        segments,
+        bytes,
+        table,
+        inits,
+        codecs,
+    })
+}
+
+fn init(entry: &Object<'_>) -> Result<Init, ManifestError> {
+    let uri = entry.text("uri")?;
+    let range = match (
+        entry.members.contains_key("offset"),
+        entry.members.contains_key("length"),
+    ) {
+        (false, false) => None,
+        (true, true) => {
+            let offset = entry.number("offset", 0, ByteRange::MAX_END)?;
+            let length = entry.number("length", 1, ByteRange::MAX_END)?;
+            Some(ByteRange::new(offset, length).ok_or_else(|| entry.error("length", Problem::ByteRange))?)
+        }
+        (true, false) => return Err(entry.error("length", Problem::HalfRange)),
+        (false, true) => return Err(entry.error("offset", Problem::HalfRange)),
+    };
+    Ok(Init {
+        uri,
+        range,
+        sha256: entry.hash("sha256")?,
+    })
+}
+
+fn tracker(path: &str, value: &Value) -> Result<String, ManifestError> {
+    let url = text(path, value)?;
+    let scheme_end = url.find("://").unwrap_or(0);
+    let (scheme, rest) = url.split_at(scheme_end);
+    let known = scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("wss");
+    let host = rest
+        .trim_start_matches("://")
+        .split(['/', '?', '#'])
+        .next()
+        .unwrap_or("");
+    if !known || host.is_empty() || url.contains(char::is_whitespace) {
+        return Err(error(path, Problem::TrackerUrl));
+    }
+    Ok(url)
+}
+
+impl<'a> Object<'a> {
+    fn new(path: String, value: &'a Value) -> Result<Self, ManifestError> {
+        match value {
+            Value::Object(members) => Ok(Self { path, members }),
+            _ => Err(error(path, Problem::Type("an object"))),
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.into()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    fn error(&self, name: &str, problem: Problem) -> ManifestError {
+        error(self.path(name), problem)
+    }
+
+    fn member(&self, name: &str) -> Result<&'a Value, ManifestError> {
+        self.members
+            .get(name)
+            .ok_or_else(|| self.error(name, Problem::Missing))
+    }
+
+    fn number(&self, name: &str, min: u64, max: u64) -> Result<u64, ManifestError> {
+        match self.member(name)?.as_u64() {
+            None => Err(self.error(name, Problem::Type("a whole number"))),
+            Some(found) if found < min || found > max => {
+                Err(self.error(name, Problem::Range { found, min, max }))
+            }
+            Some(found) => Ok(found),
+        }
+    }
+
+    fn text(&self, name: &str) -> Result<String, ManifestError> {
+        text(&self.path(name), self.member(name)?)
+    }
+
+    fn hash(&self, name: &str) -> Result<Hash, ManifestError> {
+        let text = self
+            .member(name)?
+            .as_str()
+            .ok_or_else(|| self.error(name, Problem::Type("a string")))?;
+        text.parse()
+            .map_err(|problem| self.error(name, Problem::Hash(problem)))
+    }
+
+    fn list(&self, name: &str, max: usize) -> Result<&'a [Value], ManifestError> {
+        match self.member(name)? {
+            Value::Array(values) if values.len() > max => Err(self.error(
+                name,
+                Problem::TooMany {
+                    found: values.len(),
+                    max,
+                },
+            )),
+            Value::Array(values) => Ok(values),
+            _ => Err(self.error(name, Problem::Type("an array"))),
+        }
+    }
+}
+
+fn text(path: &str, value: &Value) -> Result<String, ManifestError> {
+    let problem = match value.as_str() {
+        None => Problem::Type("a string"),
+        Some("") => Problem::Empty,
+        Some(text) if text.len() > MAX_TEXT_LENGTH => Problem::TextTooLong(text.len()),
+        Some(text) if text.contains(char::is_control) => Problem::ControlCharacter,
+        Some(text) => return Ok(text.into()),
+    };
+    Err(error(path, problem))
+}
+
+fn error(path: impl Into<String>, problem: Problem) -> ManifestError {
+    ManifestError::Member {
+        path: path.into(),
+        problem,
+    }
+}
+
+/// A value for an error message, and not all of a long one. Numbers of a fraction are not spelt out: the code that
+/// prints them would be several KB of the browser's bundle.
+fn shortened(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.chars().take(40).collect(),
+        Value::Array(_) => "an array".into(),
+        Value::Object(_) => "an object".into(),
+        Value::Bool(_) => "a boolean".into(),
+        Value::Null => "null".into(),
+        Value::Number(number) => number
+            .as_u64()
+            .map_or_else(|| "a number".into(), |number| number.to_string()),
+    }
+}
