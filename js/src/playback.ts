@@ -1,0 +1,98 @@
+/** Watches a `<video>`: when playback is wanted, how long it took to start, and where it stood still. */
+
+/** What {@link PlaybackWatch} reports. */
+export interface PlaybackListener {
+  /** Playback is wanted: it was asked for by the page or the viewer. Once. */
+  onWanted(): void;
+  /** Playback stood still. `at` in seconds of media time. */
+  onStall(at: number, ms: number): void;
+}
+
+/** Figures of one `<video>` since {@link PlaybackWatch.begin}. */
+export class PlaybackWatch {
+  /** Milliseconds from `begin()` to the first frame playing; `null` before it. */
+  startupMs: number | null = null;
+  /** Pauses of playback for lack of data. */
+  stalls = 0;
+  /** Milliseconds of all of them. */
+  stallMs = 0;
+
+  #video: HTMLVideoElement | undefined;
+  #beganAt = performance.now();
+  #stalledAt: number | undefined;
+  #wanted = false;
+  readonly #listener: PlaybackListener;
+  readonly #events: [string, () => void][] = [
+    ['play', () => this.#want()],
+    ['playing', () => this.#onPlaying()],
+    ['timeupdate', () => this.#onProgress()],
+    ['waiting', () => this.#onWaiting()],
+    ['pause', () => this.#endStall()],
+    ['seeking', () => this.#forgetStall()],
+    ['ended', () => this.#endStall()],
+    ['emptied', () => this.#forgetStall()],
+  ];
+
+  constructor(listener: PlaybackListener) {
+    this.#listener = listener;
+  }
+
+  /** A source was set: start-up is measured from now. */
+  begin(): void {
+    this.#beganAt = performance.now();
+    this.startupMs = null;
+    this.#stalledAt = undefined;
+  }
+
+  /** Watches `video` from now on, in place of any other. */
+  watch(video: HTMLVideoElement): void {
+    this.close();
+    this.#video = video;
+    for (const [name, listener] of this.#events) video.addEventListener(name, listener);
+    if (!video.paused || video.autoplay) this.#want();
+  }
+
+  /** Stops watching. */
+  close(): void {
+    for (const [name, listener] of this.#events) this.#video?.removeEventListener(name, listener);
+    this.#endStall();
+    this.#video = undefined;
+  }
+
+  #want(): void {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#listener.onWanted();
+  }
+
+  #onPlaying(): void {
+    this.#want();
+    this.startupMs ??= performance.now() - this.#beganAt;
+    this.#endStall();
+  }
+
+  #onProgress(): void {
+    // Some browsers resume after a stall without another `playing`.
+    if (this.#stalledAt !== undefined && (this.#video?.readyState ?? 0) >= 3) this.#endStall();
+  }
+
+  #onWaiting(): void {
+    const video = this.#video;
+    // Before the first frame it is start-up, during a seek it is the seek, at the end it is the end.
+    if (!video || this.startupMs === null || video.seeking || video.ended || video.paused) return;
+    this.#stalledAt ??= performance.now();
+  }
+
+  #endStall(): void {
+    if (this.#stalledAt === undefined) return;
+    const ms = performance.now() - this.#stalledAt;
+    this.#stalledAt = undefined;
+    this.stalls += 1;
+    this.stallMs += ms;
+    this.#listener.onStall(this.#video?.currentTime ?? 0, ms);
+  }
+
+  #forgetStall(): void {
+    this.#stalledAt = undefined;
+  }
+}
