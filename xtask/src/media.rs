@@ -48,7 +48,7 @@ fn arguments(clock: bool) -> Vec<String> {
     };
     let picture = format!("testsrc2=size=854x480:rate={rate}:duration={SECONDS},noise=alls=12:allf=t{text}");
     let tone = format!("sine=frequency=220:beep_factor=4:duration={SECONDS}:sample_rate=48000,volume=0.3");
-    let renditions = format!("[0:v]format=yuv420p,split[large][half];[half]scale=426x240[small]");
+    let renditions = "[0:v]format=yuv420p,split[large][half];[half]scale=426x240[small]";
     let command_line = format!(
         "-v error -y -f lavfi -i PICTURE -f lavfi -i TONE -filter_complex RENDITIONS \
          -map [large] -map [small] -map 1:a \
@@ -65,7 +65,7 @@ fn arguments(clock: bool) -> Vec<String> {
     let fill = |word: &str| match word {
         "PICTURE" => picture.clone(),
         "TONE" => tone.clone(),
-        "RENDITIONS" => renditions.clone(),
+        "RENDITIONS" => renditions.to_owned(),
         "STREAMS" => streams.to_owned(),
         other => other.to_owned(),
     };

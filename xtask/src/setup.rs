@@ -5,8 +5,8 @@ use crate::{stamp::Stamp, wasm_target};
 use anyhow::{Context, Result, bail, ensure};
 use std::process::Command;
 
-/// The npm packages of the repository, in the order in which they are built.
-pub const NPM_FOLDERS: [&str; 3] = ["js", "demo-site", "playwright-tests"];
+/// The npm packages of the repository, in the order in which they are needed.
+pub const NPM_FOLDERS: [&str; 4] = ["xtask", "js", "demo-site", "playwright-tests"];
 
 /// The oldest Node that the npm packages run on.
 const NODE_MAJOR: u32 = 20;

@@ -6,10 +6,11 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
-/// One line of `js/size-budget.json`: a file of `js/dist`, or several joined by ` + `, and the most bytes they may
-/// have after gzip.
+/// One entry of `js/size-budget.json`: files of `js/dist` that are downloaded together, and the most bytes they may
+/// have after gzip: `"name": { "files": ["…"], "maxGzipBytes": 1000 }`.
 pub struct Entry {
-    files: String,
+    name: String,
+    files: Vec<String>,
     limit: u64,
 }
 
@@ -19,33 +20,42 @@ pub fn budget() -> Result<Vec<Entry>> {
     if !file.exists() {
         return Ok(Vec::new());
     }
-    let text = std::fs::read(&file)?;
-    let budget: Value = serde_json::from_slice(&text).context("js/size-budget.json is no JSON")?;
+    let budget: Value =
+        serde_json::from_slice(&std::fs::read(&file)?).context("js/size-budget.json is no JSON")?;
     let members = budget.as_object().context("js/size-budget.json is no object")?;
-    let entry = |(files, limit): (&String, &Value)| {
-        let limit = limit
-            .as_u64()
-            .with_context(|| format!("js/size-budget.json: {files}: not a number of bytes"))?;
-        Ok(Entry {
-            files: files.clone(),
-            limit,
+    members
+        .iter()
+        .map(|(name, value)| {
+            entry(name, value)
+                .with_context(|| format!("js/size-budget.json: {name} is not of the form it must have"))
         })
-    };
-    members.iter().map(entry).collect()
+        .collect()
+}
+
+fn entry(name: &str, value: &Value) -> Option<Entry> {
+    let files = value["files"]
+        .as_array()?
+        .iter()
+        .map(|file| Some(file.as_str()?.to_owned()));
+    Some(Entry {
+        name: name.to_owned(),
+        files: files.collect::<Option<_>>()?,
+        limit: value["maxGzipBytes"].as_u64()?,
+    })
 }
 
 impl Entry {
     /// Measures the files; fails when they are larger than allowed.
     pub fn check(&self) -> Result<()> {
         let mut size = 0;
-        for file in self.files.split(" + ") {
+        for file in &self.files {
             size += gzip_size(&root().join("js/dist").join(file))?;
         }
-        println!("{}: {size} of {} bytes after gzip", self.files, self.limit);
+        println!("{}: {size} of {} bytes after gzip", self.name, self.limit);
         ensure!(
             size <= self.limit,
             "{} is {} bytes over its budget",
-            self.files,
+            self.name,
             size - self.limit
         );
         Ok(())

@@ -145,8 +145,13 @@ pub fn playwright(project: &str, filter: &[String]) -> Result<Counts> {
     let mut npx = netns::Isolation::find().command("npx");
     npx.current_dir(root().join("playwright-tests"))
         .env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
-    npx.args(["--no-install", "playwright", "test", "--project", project])
-        .args(filter);
+    npx.args([
+        "--no-install",
+        "playwright",
+        "test",
+        &format!("--project={project}"),
+    ])
+    .args(filter);
     let status = npx.status().context("cannot start Playwright")?;
     let report = read_report(&report).with_context(|| format!("no test report ({status})"))?;
     let number = |member: &str| report["stats"][member].as_u64().unwrap_or(0);

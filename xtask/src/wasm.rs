@@ -47,7 +47,7 @@ pub fn build(dev: bool) -> Result<()> {
     let stamp = Stamp::of(
         "wasm",
         profile,
-        &[built.clone(), root().join("js/package-lock.json")],
+        &[built.clone(), root().join("xtask/package-lock.json")],
     )?;
     if stamp.is_current(&outputs) {
         return Ok(());
@@ -76,10 +76,10 @@ fn bindgen(input: &Path, out: &Path, dev: bool) -> Result<()> {
 }
 
 fn optimise(wasm: &Path) -> Result<()> {
-    let tool = root().join("js/node_modules/binaryen/bin/wasm-opt");
+    let tool = root().join("xtask/node_modules/binaryen/bin/wasm-opt");
     ensure!(
         tool.exists(),
-        "wasm-opt is missing: js/package.json must have the npm package binaryen"
+        "wasm-opt is missing: cargo xtask setup installs it"
     );
     let before = fs::metadata(wasm)?.len();
     let smaller = wasm.with_extension("opt");
