@@ -1,16 +1,33 @@
 //! The peer protocol of RFC 7574 (PPSPP) as a pure state machine.
+//!
+//! Nothing here does I/O, reads a clock or draws randomness of its own: a driver tells a [`Swarm`] what happened
+//! and when ([`Swarm::handle`]), carries out what it answers ([`Swarm::poll_output`]) and wakes it when it asks
+//! to be woken ([`Swarm::poll_timeout`]). The same inputs give the same outputs in a browser, in a native
+//! node and in a simulator.
+//!
+//! * wire: [`message`], [`options`], [`datagram`] (RFC 7574 §7, §8)
+//! * addressing: [`ChunkRange`], [`Bin`], [`ChunkMap`], [`SwarmMetadata`] (§4)
+//! * integrity: [`Hash`], [`HashTree`], [`SegmentTable`] (§5)
+//! * exchange: [`Swarm`], its channels (one remote peer in one swarm each, §3) and the chunk picker
 
 pub mod bin;
+mod channel;
 pub mod chunk_map;
 pub mod chunk_range;
 pub mod datagram;
+mod election;
 pub mod hash;
 pub mod hash_tree;
 pub mod ids;
 pub mod message;
 pub mod metadata;
 pub mod options;
+mod origin;
+mod picker;
+mod rate;
 pub mod segment_table;
+mod store;
+pub mod swarm;
 pub mod time;
 
 pub use bin::Bin;
@@ -22,4 +39,5 @@ pub use ids::{FetchId, LinkId, PeerId};
 pub use message::Message;
 pub use metadata::SwarmMetadata;
 pub use segment_table::SegmentTable;
+pub use swarm::{Config, Event, Input, Lane, Output, Source, Swarm};
 pub use time::Timestamp;

@@ -1,0 +1,362 @@
+//! One remote peer in one swarm (RFC 7574 §3.11): its handshake, its availability, what is asked of it and by it.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use core::time::Duration;
+
+use crate::message::{Format, Message, code};
+use crate::options::{Addressing, HashFunction, IntegrityMethod, ProtocolOptions, SupportedMessages};
+use crate::rate::{RateMeter, RoundTrip};
+use crate::{ChunkMap, ChunkRange, LinkId, PeerId, SwarmMetadata, Timestamp};
+
+/// Version 1 is RFC 7574.
+const VERSION: u8 = 1;
+/// Most runs of chunks a remote peer may have us remember for it to fetch.
+const MAX_UPLOAD_RUNS: usize = 256;
+/// A control datagram that has got this long takes no further message.
+const CONTROL_DATAGRAM: usize = 16 * 1024;
+/// What a link carries before anything was measured, in bytes per second: a guess that only orders links.
+const UNKNOWN_RATE: f64 = 128.0 * 1024.0;
+/// A round trip before anything was measured.
+const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(200);
+/// Slack over the round trip that the request pipeline covers (profile §12.3).
+const PIPELINE_SLACK: Duration = Duration::from_millis(250);
+/// Most bytes asked of one peer at a time.
+const MAX_PIPELINE: usize = 2 << 20;
+
+/// Where the three-way handshake stands (RFC 7574 §8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// We sent the first HANDSHAKE and repeat it until the other side joins the swarm.
+    Opening { repeat_at: Timestamp, back_off: Duration },
+    /// We answered one and wait for a datagram on our channel.
+    Waiting,
+    /// Chunks may flow.
+    Open,
+}
+
+/// A chunk asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) chunk: u32,
+    pub(crate) bytes: u32,
+    pub(crate) sent: Timestamp,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) link: LinkId,
+    pub(crate) peer: PeerId,
+    /// Our channel ID: what the remote peer puts in front of its datagrams.
+    pub(crate) local: u32,
+    /// Its channel ID, once known.
+    pub(crate) remote: Option<u32>,
+    pub(crate) state: State,
+    /// What it announced.
+    pub(crate) has: ChunkMap,
+    /// The segment of its latest announcement: about where it downloads.
+    pub(crate) position: Option<u32>,
+    /// It does not answer our requests.
+    pub(crate) choked: bool,
+    /// We do not answer its requests.
+    pub(crate) choking: bool,
+    /// What it asked for, in order.
+    pub(crate) uploads: VecDeque<ChunkRange>,
+    /// Bytes that may be queued on the bulk channel now.
+    pub(crate) free: usize,
+    /// What we asked for, in order.
+    pub(crate) requests: Vec<Request>,
+    /// When DATA last came.
+    last_data: Timestamp,
+    pub(crate) meter: RateMeter,
+    pub(crate) round_trip: RoundTrip,
+    /// Not asked before this time, after requests went unanswered.
+    pub(crate) resting_until: Timestamp,
+    pub(crate) silences: u32,
+    /// DATA that could not be verified with the hashes sent.
+    pub(crate) incomplete: u32,
+    pub(crate) last_sent: Timestamp,
+    pub(crate) last_received: Timestamp,
+    pub(crate) sent_since_received: u32,
+    /// Encoded messages for the next control datagrams, each without its channel ID.
+    control: VecDeque<Vec<u8>>,
+}
+
+impl Channel {
+    /// A channel whose first HANDSHAKE is about to be sent.
+    pub(crate) fn new(link: LinkId, peer: PeerId, local: u32, now: Timestamp) -> Self {
+        Self {
+            link,
+            peer,
+            local,
+            remote: None,
+            state: State::Opening { repeat_at: now, back_off: Duration::from_secs(1) },
+            has: ChunkMap::new(),
+            position: None,
+            choked: false,
+            choking: false,
+            uploads: VecDeque::new(),
+            free: 0,
+            requests: Vec::new(),
+            last_data: now,
+            meter: RateMeter::default(),
+            round_trip: RoundTrip::default(),
+            resting_until: now,
+            silences: 0,
+            incomplete: 0,
+            last_sent: now,
+            last_received: now,
+            sent_since_received: 0,
+            control: VecDeque::new(),
+        }
+    }
+
+    /// May chunks flow?
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Is the first answer to the first HANDSHAKE still to be expected?
+    pub(crate) fn is_young(&self) -> bool {
+        matches!(self.state, State::Opening { back_off, .. } if back_off <= Duration::from_secs(2))
+    }
+
+    /// Adds a message to the next control datagram.
+    pub(crate) fn queue(&mut self, message: &Message) {
+        if self.control.back().is_none_or(|last| last.len() >= CONTROL_DATAGRAM) {
+            self.control.push_back(Vec::new());
+        }
+        if let Some(last) = self.control.back_mut() {
+            message.encode(last);
+        }
+    }
+
+    /// The next control datagram that is due, if any.
+    pub(crate) fn take_control(&mut self, now: Timestamp) -> Option<Bytes> {
+        self.remote?;
+        let messages = self.control.pop_front()?;
+        self.datagram(&messages, now)
+    }
+
+    /// A datagram without messages (RFC 7574 §3.12).
+    pub(crate) fn keep_alive(&mut self, now: Timestamp) -> Option<Bytes> {
+        self.datagram(&[], now)
+    }
+
+    fn datagram(&mut self, messages: &[u8], now: Timestamp) -> Option<Bytes> {
+        let remote = self.remote?;
+        self.note_sent(now);
+        Some([&remote.to_be_bytes(), messages].concat().into())
+    }
+
+    /// Forgets queued messages: the channel they were for is gone.
+    pub(crate) fn clear_control(&mut self) {
+        self.control.clear();
+    }
+
+    /// A datagram was sent.
+    pub(crate) fn note_sent(&mut self, now: Timestamp) {
+        self.last_sent = now;
+        self.sent_since_received = self.sent_since_received.saturating_add(1);
+    }
+
+    /// Measured or guessed bytes per second. Requests that wait longer than the measured rate explains lower it.
+    pub(crate) fn rate(&self, now: Timestamp) -> f64 {
+        let rate = self.meter.rate().unwrap_or(UNKNOWN_RATE);
+        let Some(oldest) = self.requests.first() else { return rate };
+        let waiting = now.since(self.last_data.max(oldest.sent)).as_secs_f64();
+        rate.min(f64::from(oldest.bytes) / waiting.max(f64::EPSILON)).max(1.0)
+    }
+
+    /// Measured or guessed round trip.
+    pub(crate) fn round_trip(&self) -> Duration {
+        self.round_trip.or(UNKNOWN_ROUND_TRIP)
+    }
+
+    /// Bytes asked for and not yet here.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.requests.iter().map(|request| request.bytes as usize).sum()
+    }
+
+    /// How many bytes should be asked for at a time: what the link carries in a round trip and a little more, so
+    /// that it never runs dry, and not more, so that a request for something urgent does not wait (§12.3).
+    pub(crate) fn pipeline(&self, chunk_size: u32) -> usize {
+        let smallest = 2 * chunk_size as usize;
+        let carried = self.meter.rate().map_or(2.0 * smallest as f64, |rate| {
+            rate * (self.round_trip() + PIPELINE_SLACK).as_secs_f64()
+        });
+        (carried as usize).clamp(smallest, MAX_PIPELINE.max(smallest))
+    }
+
+    /// DATA for one of our requests came: measures, and takes the request off the list.
+    pub(crate) fn answered(&mut self, chunk: u32, bytes: usize, now: Timestamp) -> bool {
+        let Some(index) = self.requests.iter().position(|request| request.chunk == chunk) else {
+            return false;
+        };
+        let request = self.requests.remove(index);
+        let busy_since = self.last_data.max(request.sent);
+        if self.last_data <= request.sent {
+            self.round_trip.record(now.since(request.sent));
+        }
+        self.meter.record(bytes, now.since(busy_since));
+        self.last_data = now;
+        self.silences = 0;
+        true
+    }
+
+    /// Drops a request without an answer; `true` if it was there.
+    pub(crate) fn forget_request(&mut self, chunk: u32) -> bool {
+        let before = self.requests.len();
+        self.requests.retain(|request| request.chunk != chunk);
+        self.requests.len() < before
+    }
+
+    /// How long nothing has come although something was asked for.
+    pub(crate) fn silence(&self, now: Timestamp) -> Duration {
+        self.requests.first().map_or(Duration::ZERO, |oldest| now.since(self.last_data.max(oldest.sent)))
+    }
+
+    /// Time stood still for this process: what waited did not wait that long.
+    pub(crate) fn forgive(&mut self, pause: Duration) {
+        self.last_data += pause;
+        for request in &mut self.requests {
+            request.sent += pause;
+        }
+    }
+
+    /// The remote peer asked for chunks; runs past the bound are not remembered, a REQUEST is only a hint (§3.7).
+    pub(crate) fn enqueue_upload(&mut self, run: ChunkRange) {
+        if self.uploads.len() < MAX_UPLOAD_RUNS {
+            self.uploads.push_back(run);
+        }
+    }
+
+    /// The remote peer no longer wants chunks, or has got them.
+    pub(crate) fn cancel_upload(&mut self, range: ChunkRange) {
+        for _ in 0..self.uploads.len() {
+            let Some(run) = self.uploads.pop_front() else { return };
+            let mut rest = ChunkMap::new();
+            rest.insert(run);
+            rest.remove(range);
+            self.uploads.extend(rest.runs());
+        }
+        // Holes make more runs of one; a REQUEST is a hint, so the last ones go.
+        self.uploads.truncate(MAX_UPLOAD_RUNS);
+    }
+
+    /// Takes the next chunk to upload that the remote peer does not have by now.
+    pub(crate) fn next_upload(&mut self) -> Option<u32> {
+        loop {
+            let run = self.uploads.pop_front()?;
+            if let Some(rest) = run.start().checked_add(1).and_then(|next| ChunkRange::new(next, run.end())) {
+                self.uploads.push_front(rest);
+            }
+            if !self.has.contains(run.start()) {
+                return Some(run.start());
+            }
+        }
+    }
+}
+
+/// What the lengths of messages depend on in this swarm.
+pub(crate) fn format(metadata: &SwarmMetadata) -> Format {
+    Format { chunk_size: metadata.chunk_size(), signature_length: None }
+}
+
+/// The messages we understand: all of static content but ACK, which reliable channels do not need, and PEX.
+const SUPPORTED: SupportedMessages = SupportedMessages::of(&[
+    code::HANDSHAKE,
+    code::DATA,
+    code::HAVE,
+    code::INTEGRITY,
+    code::SIGNED_INTEGRITY,
+    code::REQUEST,
+    code::CANCEL,
+    code::CHOKE,
+    code::UNCHOKE,
+]);
+
+/// Our options; `initiator`: the first HANDSHAKE says more (RFC 7574 §7.3, §7.4).
+pub(crate) fn our_options(metadata: &SwarmMetadata, initiator: bool) -> ProtocolOptions {
+    ProtocolOptions {
+        version: Some(VERSION),
+        minimum_version: initiator.then_some(VERSION),
+        swarm_id: initiator.then(|| Bytes::copy_from_slice(metadata.swarm_id().as_ref())),
+        integrity: Some(IntegrityMethod::MerkleHashTree),
+        hash_function: Some(HashFunction::Sha256),
+        live_signature: None,
+        addressing: Some(Addressing::ChunkRanges32),
+        live_discard_window: None,
+        supported_messages: Some(SUPPORTED),
+        chunk_size: Some(metadata.chunk_size()),
+    }
+}
+
+/// Do a remote peer's options mean this swarm as we know it? `initiator`: it opened the channel.
+pub(crate) fn compatible(metadata: &SwarmMetadata, options: &ProtocolOptions, initiator: bool) -> bool {
+    let ours = our_options(metadata, true);
+    let swarm = match &options.swarm_id {
+        Some(id) => Some(id) == ours.swarm_id.as_ref(),
+        None => !initiator,
+    };
+    let version = options.version.is_some_and(|version| version >= VERSION)
+        && options.minimum_version.map_or(!initiator, |minimum| minimum <= VERSION);
+    swarm
+        && version
+        && options.integrity == ours.integrity
+        && options.hash_function == ours.hash_function
+        && options.addressing == ours.addressing
+        && options.chunk_size == ours.chunk_size
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: u32, end: u32) -> ChunkRange {
+        ChunkRange::new(start, end).unwrap()
+    }
+
+    fn channel() -> Channel {
+        Channel::new(LinkId(1), PeerId([0; 32]), 7, Timestamp(0))
+    }
+
+    #[test]
+    fn uploads_keep_order_and_honour_cancel_and_have() {
+        let mut channel = channel();
+        channel.enqueue_upload(range(10, 14));
+        channel.enqueue_upload(range(3, 4));
+        channel.cancel_upload(range(12, 13));
+        channel.has.insert(range(10, 10));
+        let order: Vec<u32> = core::iter::from_fn(|| channel.next_upload()).collect();
+        assert_eq!(order, [11, 14, 3, 4]);
+    }
+
+    #[test]
+    fn uploads_are_bounded() {
+        let mut channel = channel();
+        (0..10_000).for_each(|chunk| channel.enqueue_upload(range(chunk, chunk)));
+        assert_eq!(channel.uploads.len(), MAX_UPLOAD_RUNS);
+    }
+
+    #[test]
+    fn the_pipeline_follows_rate_and_round_trip() {
+        let mut channel = channel();
+        assert_eq!(channel.pipeline(1000), 4000);
+        let ask = |channel: &mut Channel, chunk, at| {
+            channel.requests.push(Request { chunk, bytes: 1000, sent: Timestamp(at) });
+        };
+        ask(&mut channel, 1, 1_000_000);
+        assert!(channel.answered(1, 1000, Timestamp(1_100_000)));
+        assert!(!channel.answered(1, 1000, Timestamp(1_100_000)));
+        assert_eq!(channel.round_trip(), Duration::from_millis(100));
+        assert_eq!(channel.pipeline(1000), 3500);
+        ask(&mut channel, 2, 2_000_000);
+        assert!(channel.rate(Timestamp(4_000_000)) < 501.0, "a waiting request lowers the rate");
+        assert_eq!(channel.silence(Timestamp(4_000_000)), Duration::from_secs(2));
+        channel.forgive(Duration::from_secs(2));
+        assert_eq!(channel.silence(Timestamp(4_000_000)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,375 @@
+//! The scheduler: which chunk is asked of whom, and when the origin is asked instead.
+//!
+//! Every demand (a segment the player wants) has a deadline. Far from it only peers are asked, the rarest segments
+//! first and several peers in parallel; a segment that no neighbour has is fetched from the origin by one elected
+//! peer ([`crate::election`]). Near the deadline the origin is asked for the chunk ranges that the peers would not
+//! deliver in time. Nothing is asked for twice, but near the deadline, where a late chunk is asked for again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use core::time::Duration;
+
+use crate::channel::Channel;
+use crate::election;
+use crate::origin::Origin;
+use crate::{ChunkMap, ChunkRange, LinkId, PeerId, SwarmMetadata, Timestamp};
+
+/// Segments whose deadline is closer than this are taken in order of their deadlines, later ones by rarity.
+const NEAR: Duration = Duration::from_secs(10);
+/// A request is given up for the origin when its chunk is expected after a deadline closer than this.
+const HEDGE: Duration = Duration::from_millis(1500);
+/// How long a segment waits for each better-ranked peer to fetch it from the origin.
+const PATIENCE: Duration = Duration::from_millis(2500);
+/// A neighbour takes part in the election for a segment up to this many ahead of where it downloads.
+const FOLLOWS: u32 = 3;
+/// Fetches at a time while nothing is urgent: enough to keep the origin's pipe busy, few enough to stay in order.
+const CALM_FETCHES: usize = 2;
+/// Fetches at a time when deadlines are near.
+const URGENT_FETCHES: usize = 4;
+/// Slack on top of an estimated origin fetch: timers and slow machines.
+const ORIGIN_SLACK: Duration = Duration::from_millis(1500);
+/// An origin fetch before anything was measured.
+const UNKNOWN_FETCH: Duration = Duration::from_millis(700);
+/// A neighbour that never answers rests this long after the first time-out, doubling.
+const REST: Duration = Duration::from_secs(5);
+/// Longest rest.
+const LONGEST_REST: Duration = Duration::from_secs(120);
+/// Pauses before a failed origin fetch is tried again.
+const RETRY_ORIGIN: Duration = Duration::from_millis(500);
+/// After this many failures a segment is given up: the player hears of it as of any failed HTTP request.
+const MAX_FAILURES: u32 = 3;
+
+/// A segment the player wants.
+#[derive(Clone, Debug)]
+pub(crate) struct Demand {
+    pub(crate) deadline: Timestamp,
+    pub(crate) since: Timestamp,
+    pub(crate) p2p_bytes: u64,
+    pub(crate) http_bytes: u64,
+    pub(crate) sources: BTreeSet<LinkId>,
+    failures: u32,
+    retry_at: Timestamp,
+}
+
+/// What the picker wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Ask a peer for a chunk.
+    Request(LinkId, u32),
+    /// Tell a peer that a chunk is no longer wanted of it.
+    Cancel(LinkId, u32),
+    /// Fetch chunks of one segment from the origin.
+    Fetch(u32, ChunkRange),
+}
+
+/// What the picker looks at.
+pub(crate) struct View<'a> {
+    pub(crate) metadata: &'a SwarmMetadata,
+    pub(crate) has: &'a ChunkMap,
+    pub(crate) channels: &'a BTreeMap<LinkId, Channel>,
+    pub(crate) origin: &'a Origin,
+    pub(crate) me: &'a PeerId,
+    /// May the origin be asked at all, and how close to the deadline at the latest?
+    pub(crate) urgent_window: Duration,
+    /// Neighbours are being connected: worth waiting a little for.
+    pub(crate) prospects: bool,
+}
+
+/// A peer that can be asked now.
+struct Lane<'a> {
+    link: LinkId,
+    has: &'a ChunkMap,
+    room: usize,
+    queued: f64,
+    rate: f64,
+    round_trip: f64,
+}
+
+impl Lane<'_> {
+    /// Seconds until `bytes` more would be here.
+    fn completion(&self, bytes: f64) -> f64 {
+        (self.queued + bytes) / self.rate + self.round_trip
+    }
+}
+
+/// The demands of one swarm, and the rules.
+#[derive(Debug, Default)]
+pub(crate) struct ChunkPicker {
+    demands: BTreeMap<u32, Demand>,
+}
+
+impl ChunkPicker {
+    /// Wants a segment, or moves its deadline.
+    pub(crate) fn demand(&mut self, segment: u32, deadline: Timestamp, now: Timestamp) {
+        self.demands
+            .entry(segment)
+            .or_insert(Demand {
+                deadline,
+                since: now,
+                p2p_bytes: 0,
+                http_bytes: 0,
+                sources: BTreeSet::new(),
+                failures: 0,
+                retry_at: now,
+            })
+            .deadline = deadline;
+    }
+
+    /// No longer wants a segment.
+    pub(crate) fn withdraw(&mut self, segment: u32) -> Option<Demand> {
+        self.demands.remove(&segment)
+    }
+
+    /// Is this segment wanted?
+    pub(crate) fn wants(&self, segment: u32) -> bool {
+        self.demands.contains_key(&segment)
+    }
+
+    /// Is nothing wanted?
+    pub(crate) fn is_idle(&self) -> bool {
+        self.demands.is_empty()
+    }
+
+    /// The demand for a segment, for its accounts.
+    pub(crate) fn get_mut(&mut self, segment: u32) -> Option<&mut Demand> {
+        self.demands.get_mut(&segment)
+    }
+
+    /// Time stood still for this process.
+    pub(crate) fn forgive(&mut self, pause: Duration) {
+        self.demands.values_mut().for_each(|demand| demand.since += pause);
+    }
+
+    /// An origin fetch for this segment failed. `true` = give it up.
+    pub(crate) fn origin_failed(&mut self, segment: u32, now: Timestamp) -> bool {
+        let Some(demand) = self.demands.get_mut(&segment) else { return false };
+        demand.failures += 1;
+        demand.retry_at = now + RETRY_ORIGIN * (1 << demand.failures.min(8));
+        demand.failures >= MAX_FAILURES
+    }
+
+    /// How long a peer that stayed silent `times` times in a row is left alone.
+    pub(crate) fn rest(times: u32) -> Duration {
+        (REST * (1 << times.clamp(1, 6) >> 1)).min(LONGEST_REST)
+    }
+
+    /// Decides what to do now.
+    pub(crate) fn plan(&self, now: Timestamp, view: &View<'_>) -> Vec<Decision> {
+        let mut plan = Plan::new(now, view);
+        for (segment, demand) in self.in_order(now, view) {
+            plan.segment(segment, demand);
+        }
+        plan.decisions
+    }
+
+    /// Near demands by deadline, then far ones by how few neighbours have anything of them.
+    fn in_order(&self, now: Timestamp, view: &View<'_>) -> Vec<(u32, &Demand)> {
+        let mut order: Vec<_> = self
+            .demands
+            .iter()
+            .map(|(&segment, demand)| {
+                let rarity = if demand.deadline.since(now) <= NEAR {
+                    0
+                } else {
+                    let chunks = view.metadata.chunks_of(segment);
+                    let holders = view.channels.values().filter(|channel| has_any(&channel.has, chunks));
+                    // What nobody has can only come from the origin: after what peers have, and in order.
+                    match holders.count() {
+                        0 => usize::MAX,
+                        count => count,
+                    }
+                };
+                ((rarity, demand.deadline, segment), demand)
+            })
+            .collect();
+        order.sort_unstable_by_key(|(key, _)| *key);
+        order.into_iter().map(|((.., segment), demand)| (segment, demand)).collect()
+    }
+}
+
+fn has_any(map: &ChunkMap, chunks: ChunkRange) -> bool {
+    map.present_in(chunks).next().is_some()
+}
+
+/// One run of the picker.
+struct Plan<'a> {
+    now: Timestamp,
+    view: &'a View<'a>,
+    lanes: Vec<Lane<'a>>,
+    /// Chunks asked of peers, with whom and when they are expected (seconds from now).
+    asked: BTreeMap<u32, (LinkId, f64)>,
+    fetches: usize,
+    decisions: Vec<Decision>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(now: Timestamp, view: &'a View<'a>) -> Self {
+        let mut asked = BTreeMap::new();
+        let mut lanes = Vec::new();
+        for channel in view.channels.values().filter(|channel| channel.is_open()) {
+            let rate = channel.rate(now);
+            let mut ahead = 0.0;
+            for request in &channel.requests {
+                ahead += f64::from(request.bytes);
+                let expected = ahead / rate + channel.round_trip().saturating_sub(now.since(request.sent)).as_secs_f64();
+                asked.insert(request.chunk, (channel.link, expected));
+            }
+            if channel.choked || channel.resting_until > now {
+                continue;
+            }
+            let outstanding = channel.outstanding();
+            lanes.push(Lane {
+                link: channel.link,
+                has: &channel.has,
+                room: channel.pipeline(view.metadata.chunk_size()).saturating_sub(outstanding),
+                queued: outstanding as f64,
+                rate,
+                round_trip: channel.round_trip().as_secs_f64(),
+            });
+        }
+        Self { now, view, lanes, asked, fetches: view.origin.fetches.len(), decisions: Vec::new() }
+    }
+
+    /// The chunks of a segment that are neither here nor coming from the origin, in the order to ask for them.
+    fn missing(&self, segment: u32, far: bool) -> Vec<u32> {
+        let chunks = self.view.metadata.chunks_of(segment);
+        let coming: Vec<ChunkRange> = self
+            .view
+            .origin
+            .fetches
+            .values()
+            .filter(|fetch| fetch.segment == segment)
+            .filter_map(|fetch| fetch.rest())
+            .collect();
+        let mut missing: Vec<u32> = self
+            .view
+            .has
+            .missing_in(chunks)
+            .flat_map(ChunkRange::chunks)
+            .filter(|chunk| {
+                !self.view.origin.waiting().contains(*chunk) && !coming.iter().any(|rest| rest.contains(*chunk))
+            })
+            .collect();
+        if far && !missing.is_empty() {
+            // Neighbours that start at different places have something to give each other.
+            let turn = self.view.me.0[(segment % 32) as usize] as usize * missing.len() / 256;
+            missing.rotate_left(turn);
+        }
+        missing
+    }
+
+    fn segment(&mut self, segment: u32, demand: &Demand) {
+        let left = demand.deadline.since(self.now);
+        let mut missing = self.missing(segment, left > NEAR);
+        if missing.is_empty() {
+            return;
+        }
+        let bytes: f64 = missing.iter().map(|&chunk| f64::from(self.view.metadata.chunk_length(chunk))).sum();
+        let fetch_time = self.view.origin.estimate(bytes as u64).unwrap_or(UNKNOWN_FETCH);
+        let urgent = left <= (fetch_time * 2 + ORIGIN_SLACK).min(self.view.urgent_window);
+        if urgent && self.peers_too_slow(segment, &missing, bytes, left.max(fetch_time)) {
+            if left <= HEDGE {
+                self.give_up_late(&missing, left);
+            }
+            missing.retain(|chunk| !self.asked.contains_key(chunk));
+            self.fetch(segment, demand, &missing, URGENT_FETCHES);
+            return;
+        }
+        missing.retain(|chunk| !self.asked.contains_key(chunk));
+        missing.retain(|&chunk| !self.ask(chunk));
+        // What some neighbour has will come from it when there is room.
+        missing.retain(|&chunk| !self.view.channels.values().any(|channel| channel.has.contains(chunk)));
+        if !missing.is_empty() && (urgent || self.is_ours(segment, demand)) {
+            self.fetch(segment, demand, &missing, if urgent { URGENT_FETCHES } else { CALM_FETCHES });
+        }
+    }
+
+    /// Would the peers who have these chunks need longer than `limit` for all of them, by what is measured?
+    fn peers_too_slow(&self, segment: u32, missing: &[u32], bytes: f64, limit: Duration) -> bool {
+        let chunks = self.view.metadata.chunks_of(segment);
+        let able = || self.lanes.iter().filter(|lane| has_any(lane.has, chunks));
+        let rate: f64 = able().map(|lane| lane.rate).sum();
+        if rate <= 0.0 {
+            return true;
+        }
+        let others: f64 = able().map(|lane| lane.queued).sum::<f64>()
+            - missing
+                .iter()
+                .filter(|chunk| self.asked.contains_key(chunk))
+                .map(|&chunk| f64::from(self.view.metadata.chunk_length(chunk)))
+                .sum::<f64>();
+        let round_trip = able().map(|lane| lane.round_trip).fold(0.0, f64::max);
+        let partly = missing.iter().any(|chunk| {
+            !self.asked.contains_key(chunk) && !self.lanes.iter().any(|lane| lane.has.contains(*chunk))
+        });
+        partly || (others.max(0.0) + bytes) / rate + round_trip > limit.as_secs_f64() * 0.7
+    }
+
+    /// Near the deadline, chunks that would come late from the peer asked are taken away from it.
+    fn give_up_late(&mut self, missing: &[u32], left: Duration) {
+        for chunk in missing {
+            let late = self.asked.get(chunk).filter(|(_, expected)| *expected > left.as_secs_f64().max(0.5));
+            if let Some(&(link, _)) = late {
+                self.asked.remove(chunk);
+                self.decisions.push(Decision::Cancel(link, *chunk));
+            }
+        }
+    }
+
+    /// Asks the peer that would have the chunk here first; `false` when nobody with room has it.
+    fn ask(&mut self, chunk: u32) -> bool {
+        let bytes = self.view.metadata.chunk_length(chunk) as usize;
+        let best = self
+            .lanes
+            .iter_mut()
+            .filter(|lane| lane.room >= bytes && lane.has.contains(chunk))
+            .min_by(|a, b| a.completion(bytes as f64).total_cmp(&b.completion(bytes as f64)));
+        let Some(lane) = best else { return false };
+        lane.room -= bytes;
+        lane.queued += bytes as f64;
+        self.asked.insert(chunk, (lane.link, lane.completion(0.0)));
+        self.decisions.push(Decision::Request(lane.link, chunk));
+        true
+    }
+
+    /// Is it up to this peer to fetch a segment that no neighbour has?
+    fn is_ours(&self, segment: u32, demand: &Demand) -> bool {
+        let waited = self.now.since(demand.since);
+        let candidates: Vec<&PeerId> = self
+            .view
+            .channels
+            .values()
+            .filter(|channel| {
+                channel.is_open()
+                    && !channel.choked
+                    && channel
+                        .position
+                        .is_some_and(|position| position <= segment && segment - position <= FOLLOWS)
+            })
+            .map(|channel| &channel.peer)
+            .collect();
+        if candidates.is_empty() && self.view.prospects {
+            return false;
+        }
+        let rank = election::rank(self.view.me, candidates.into_iter(), segment);
+        waited >= PATIENCE * rank
+    }
+
+    /// Fetches runs of chunks from the origin, as far as the number of fetches allows.
+    fn fetch(&mut self, segment: u32, demand: &Demand, chunks: &[u32], at_most: usize) {
+        if demand.retry_at > self.now {
+            return;
+        }
+        let mut runs = ChunkMap::new();
+        chunks.iter().for_each(|&chunk| {
+            runs.insert(ChunkRange::one(chunk));
+        });
+        for &run in runs.runs() {
+            if self.fetches >= at_most {
+                return;
+            }
+            self.fetches += 1;
+            self.decisions.push(Decision::Fetch(segment, run));
+        }
+    }
+}
