@@ -45,7 +45,7 @@ pub fn is_peer_id(text: &str) -> bool {
 
 /// Has it the form of a swarm ID: 40 (SHA-1 root) to 260 lower-case hex digits, an even number of them?
 pub fn is_swarm_id(text: &str) -> bool {
-    (40..=260).contains(&text.len()) && text.len() % 2 == 0 && is_lower_hex(text)
+    (40..=260).contains(&text.len()) && text.len().is_multiple_of(2) && is_lower_hex(text)
 }
 
 /// The origin of a tracker's URL, as the proof of possession names it: scheme, host in lower case, and the port unless

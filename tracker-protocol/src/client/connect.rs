@@ -1,0 +1,207 @@
+//! From HELLO to JOINED: the proof of possession, CONNECT and its outcome.
+
+use super::requests::What;
+use super::{Client, MAX_RETRY_AFTER, Output, SECOND, SIGN_TIMEOUT, State, describe, difference};
+use crate::error::ErrorCode;
+use crate::event::Hello;
+use crate::peer::{PeerMode, PeerNum};
+use crate::request::{Action, Auth, Connect, RequestBody, RequestExt, SwarmAction};
+use crate::response::Response;
+use crate::{
+    NONCE_LEN, SUPPORTS_OFFERS, SUPPORTS_SIGNAL, auth_signing_input, decode_base64url, encode_base64url,
+    tracker_origin,
+};
+
+impl Client {
+    /// HELLO came: have the proof signed.
+    pub(super) fn hello(&mut self, hello: Hello) {
+        if !matches!(self.state, State::Opening { .. }) {
+            return;
+        }
+        let nonce = decode_base64url(&hello.nonce).and_then(|nonce| <[u8; NONCE_LEN]>::try_from(nonce).ok());
+        let origin = tracker_origin(self.url());
+        let (Some(nonce), Some(origin)) = (nonce, origin) else {
+            self.lose(
+                "HELLO without a nonce of 32 bytes, or URL without origin",
+                0,
+                true,
+            );
+            return;
+        };
+        let token = self.config.token.as_deref().unwrap_or_default();
+        // The peer ID is a hash of ours, so its form is right.
+        let Some(bytes) = auth_signing_input(&nonce, &origin, &self.peer_id, token) else {
+            return;
+        };
+        self.time_offset_ms = (hello.time as i64).saturating_sub((self.now / 1000) as i64);
+        self.nonce = Some(nonce);
+        self.attempt = self.attempt.wrapping_add(1);
+        self.state = State::Signing {
+            deadline: self.now + SIGN_TIMEOUT,
+        };
+        self.outputs.push_back(Output::SignAuth {
+            attempt: self.attempt,
+            bytes,
+        });
+    }
+
+    /// The proof is signed: register.
+    pub(super) fn signed(&mut self, attempt: u32, sig: &[u8]) {
+        if !matches!(self.state, State::Signing { .. }) || attempt != self.attempt {
+            return;
+        }
+        let actions = self.actions();
+        if actions.is_empty() {
+            return;
+        }
+        let auth = Auth {
+            key: encode_base64url(&self.config.key_blob),
+            sig: encode_base64url(sig),
+            token: self.config.token.clone(),
+        };
+        let supports = vec![SUPPORTS_SIGNAL.to_owned(), SUPPORTS_OFFERS.to_owned()];
+        self.state = State::Joining;
+        self.send_connect_with(
+            actions,
+            RequestExt {
+                auth: Some(auth),
+                supports,
+                ..RequestExt::default()
+            },
+        );
+    }
+
+    /// What the tracker has to be told.
+    pub(super) fn actions(&self) -> Vec<SwarmAction> {
+        difference(&self.announced, &self.wanted)
+    }
+
+    /// Brings socket and tracker in line with what is wanted.
+    pub(super) fn reconcile(&mut self) {
+        match self.state {
+            State::Idle if !self.wanted.is_empty() => self.open(),
+            State::Opening { .. } | State::Signing { .. } | State::Reconnect { .. } | State::Refused
+                if self.wanted.is_empty() =>
+            {
+                self.go_idle();
+            }
+            State::Joined { .. } if !self.connecting => {
+                let actions = self.actions();
+                if !actions.is_empty() {
+                    self.send_connect(actions);
+                } else if self.wanted.is_empty() {
+                    self.go_idle();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn send_connect(&mut self, actions: Vec<SwarmAction>) {
+        self.send_connect_with(actions, RequestExt::default());
+    }
+
+    fn send_connect_with(&mut self, actions: Vec<SwarmAction>, mut ext: RequestExt) {
+        let joins = actions.iter().any(|action| action.action == Action::Join);
+        let wants_peers = joins && actions.iter().any(|action| action.peer_mode == PeerMode::Leech);
+        if joins {
+            ext.offers = self.take_offers(None);
+        }
+        let peer_num = wants_peers.then(|| PeerNum {
+            peer_count: Some(self.config.peer_count),
+            ..PeerNum::default()
+        });
+        let connect = Connect {
+            peer_num,
+            peer_addr: Vec::new(),
+            swarm_action: actions.clone(),
+        };
+        self.connecting = true;
+        if let Err(reason) = self.send(RequestBody::Connect(connect), ext, What::Connect(actions)) {
+            self.lose(&reason, 0, true);
+        }
+    }
+
+    /// CONNECT is answered.
+    pub(super) fn connected(&mut self, actions: Vec<SwarmAction>, response: Response) {
+        self.connecting = false;
+        let reason = describe(response.code, &response);
+        let url = self.url().to_owned();
+        match response.code {
+            ErrorCode::NoError => {}
+            ErrorCode::Unavailable => {
+                let asked = response
+                    .ext
+                    .retry_after
+                    .map(|seconds| seconds.min(MAX_RETRY_AFTER) * SECOND);
+                let delay = asked.unwrap_or_else(|| self.backoff.overload());
+                self.lose(&reason, delay, true);
+                return;
+            }
+            ErrorCode::AuthenticationRequired if self.trackers[self.current].proof_failures == 0 => {
+                // Once more with a fresh nonce: a slow signature may have missed the init timer.
+                self.trackers[self.current].proof_failures = 1;
+                let current = self.current;
+                self.lose(&reason, 0, true);
+                self.current = current;
+                return;
+            }
+            ErrorCode::AuthenticationRequired => {
+                self.trackers[self.current].refused = true;
+                self.outputs.push_back(Output::Close);
+                self.outputs.push_back(Output::Refused {
+                    url,
+                    swarm: None,
+                    code: response.code,
+                    reason,
+                });
+                self.end_session();
+                self.retry(0);
+                return;
+            }
+            _ => {
+                self.lose(&reason, 0, true);
+                return;
+            }
+        }
+        self.trackers[self.current].proof_failures = 0;
+        for SwarmAction {
+            swarm_id,
+            action,
+            peer_mode,
+        } in actions
+        {
+            let failed = response
+                .swarm_result
+                .iter()
+                .any(|entry| entry.swarm_id == swarm_id && entry.result != 0);
+            match action {
+                Action::Leave => {
+                    self.announced.remove(&swarm_id);
+                }
+                Action::Join if failed => {
+                    self.wanted.remove(&swarm_id);
+                    self.announced.remove(&swarm_id);
+                    self.outputs.push_back(Output::Refused {
+                        url: url.clone(),
+                        swarm: Some(swarm_id),
+                        code: ErrorCode::Forbidden,
+                        reason: "tracker refuses the swarm".to_owned(),
+                    });
+                }
+                Action::Join => {
+                    self.announced.insert(swarm_id, peer_mode);
+                }
+            }
+        }
+        if let Some(interval) = response.ext.interval {
+            self.interval = interval.clamp(10, 300);
+        }
+        if matches!(self.state, State::Joining) {
+            self.state = State::Joined { since: self.now };
+            self.next_report = self.now + self.jittered_interval();
+            self.outputs.push_back(Output::Joined { url });
+        }
+        self.take_peers(response);
+    }
+}

@@ -1,0 +1,103 @@
+//! Lists of peers: when to ask for one, and what comes of it.
+
+use super::requests::What;
+use super::{
+    Client, FIND_INTERVAL, MAX_FIND_INTERVAL, MAX_LISTED, MAX_RETRY_AFTER, Output, SECOND, State, Timestamp,
+    describe,
+};
+use crate::error::ErrorCode;
+use crate::peer::{PeerInfo, PeerMode, PeerNum};
+use crate::request::{Find, RequestBody, RequestExt};
+use crate::response::Response;
+
+impl Client {
+    pub(super) fn found(&mut self, swarm: String, response: Response) {
+        let (now, retry_after) = (
+            self.now,
+            response.ext.retry_after.unwrap_or(0).min(MAX_RETRY_AFTER) * SECOND,
+        );
+        if let Some(member) = self.wanted.get_mut(&swarm) {
+            member.finding = false;
+            member.next_find = now + member.find_interval.max(retry_after);
+        }
+        match response.code {
+            ErrorCode::NoError => {
+                self.rejoins = 0;
+                self.take_peers(response);
+            }
+            ErrorCode::Forbidden => self.rejoin(Some(&swarm)),
+            ErrorCode::Unavailable => {}
+            code => self.lose(&describe(code, &response), 0, true),
+        }
+    }
+
+    /// Passes on the lists of a successful response.
+    pub(super) fn take_peers(&mut self, response: Response) {
+        if let Some(sent) = response.ext.offers_sent {
+            self.outputs.push_back(Output::OffersSent(sent));
+        }
+        for result in response.swarm_result {
+            let (Some(group), Some(member)) = (result.peer_group, self.wanted.get_mut(&result.swarm_id))
+            else {
+                continue;
+            };
+            let mut peers: Vec<PeerInfo> = Vec::new();
+            for peer in group.peer_info {
+                let known =
+                    peer.peer_id == self.peer_id || peers.iter().any(|other| other.peer_id == peer.peer_id);
+                if !known && peers.len() < MAX_LISTED {
+                    peers.push(peer);
+                }
+            }
+            // Asking again soon makes sense only where there is somebody to be found.
+            member.find_interval = match peers.is_empty() {
+                true => (member.find_interval * 2).min(MAX_FIND_INTERVAL),
+                false => FIND_INTERVAL,
+            };
+            member.next_find = member.next_find.max(self.now + FIND_INTERVAL);
+            if !peers.is_empty() {
+                self.outputs.push_back(Output::Peers {
+                    swarm: result.swarm_id,
+                    peers,
+                });
+            }
+        }
+    }
+
+    /// Swarms that want more neighbours, with the time when they may ask.
+    pub(super) fn finds_due(&self) -> impl Iterator<Item = (&String, Timestamp)> {
+        let joined = matches!(self.state, State::Joined { .. });
+        self.wanted.iter().filter_map(move |(swarm, member)| {
+            let wants = joined
+                && !member.finding
+                && member.mode == PeerMode::Leech
+                && member.neighbours.len() < self.config.low_water
+                && self.announced.contains_key(swarm);
+            wants.then_some((swarm, member.next_find))
+        })
+    }
+
+    pub(super) fn find(&mut self, swarm: String) {
+        let Some(member) = self.wanted.get_mut(&swarm) else {
+            return;
+        };
+        member.finding = true;
+        let exclude = member.neighbours.clone();
+        let ext = RequestExt {
+            exclude,
+            offers: self.take_offers(Some(&swarm)),
+            ..RequestExt::default()
+        };
+        let peer_num = Some(PeerNum {
+            peer_count: Some(self.config.peer_count),
+            ..PeerNum::default()
+        });
+        let find = Find {
+            swarm_id: swarm.clone(),
+            peer_num,
+        };
+        if let Err(reason) = self.send(RequestBody::Find(find), ext, What::Find(swarm)) {
+            self.lose(&reason, 0, true);
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! What a tracker keeps per peer.

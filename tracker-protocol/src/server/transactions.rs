@@ -1,0 +1,69 @@
+//! Answers that may have to be repeated.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::{SECOND, Timestamp};
+
+const KEPT: usize = 16;
+const LIFETIME: u64 = 60 * SECOND;
+
+#[derive(Clone, Debug)]
+struct Transaction {
+    id: String,
+    /// Of the request's text. A collision harms only the peer that made it.
+    hash: u64,
+    at: Timestamp,
+    answer: String,
+}
+
+/// The last 16 transactions of a peer, for 60 s.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Transactions {
+    kept: VecDeque<Transaction>,
+}
+
+pub(super) enum Known {
+    /// Not seen.
+    No,
+    /// Seen, with this answer.
+    Same(String),
+    /// The ID was used for something else.
+    Other,
+}
+
+impl Transactions {
+    pub(super) fn find(&mut self, now: Timestamp, id: &str, frame: &str) -> Known {
+        while self
+            .kept
+            .front()
+            .is_some_and(|oldest| now >= oldest.at + LIFETIME)
+        {
+            self.kept.pop_front();
+        }
+        match self.kept.iter().find(|transaction| transaction.id == id) {
+            None => Known::No,
+            Some(transaction) if transaction.hash == hash(frame) => Known::Same(transaction.answer.clone()),
+            Some(_) => Known::Other,
+        }
+    }
+
+    pub(super) fn insert(&mut self, now: Timestamp, id: &str, frame: &str, answer: &str) {
+        if self.kept.len() >= KEPT {
+            self.kept.pop_front();
+        }
+        let transaction = Transaction {
+            id: id.to_owned(),
+            hash: hash(frame),
+            at: now,
+            answer: answer.to_owned(),
+        };
+        self.kept.push_back(transaction);
+    }
+}
+
+fn hash(frame: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    frame.hash(&mut hasher);
+    hasher.finish()
+}
