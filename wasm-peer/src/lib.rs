@@ -1,1 +1,5 @@
 //! The browser's peer
+
+mod feeder;
+mod fetch;
+mod net;

@@ -1,0 +1,165 @@
+//! The page's key pair and the signatures of others.
+//!
+//! One ECDSA P-256 key pair per page load, made by WebCrypto and never extractable. The peer ID is the SHA-256 of the
+//! key blob (algorithm byte 13, then x‖y), so an ID cannot be claimed without its key (tracker-protocol §9.2).
+
+use js_sys::{JSON, Object, Promise, Reflect, Uint8Array};
+use ppspp::PeerId;
+use sha2::{Digest, Sha256};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{CryptoKey, CryptoKeyPair, SubtleCrypto};
+
+/// DNSSEC algorithm number of ECDSA P-256 with SHA-256: first byte of a key blob.
+const ECDSA_P256: u8 = 13;
+/// First byte of an uncompressed point in WebCrypto's "raw" format; key blobs leave it out.
+const UNCOMPRESSED: u8 = 4;
+/// Bytes of a key blob.
+pub(super) const KEY_BLOB_LEN: usize = 65;
+/// Bytes of a signature, r‖s.
+pub(super) const SIGNATURE_LEN: usize = 64;
+
+/// This page's key pair and the peer ID that follows from it.
+pub(super) struct Identity {
+    subtle: SubtleCrypto,
+    algorithm: Object,
+    private_key: CryptoKey,
+    key_blob: [u8; KEY_BLOB_LEN],
+    peer_id: PeerId,
+}
+
+impl Identity {
+    /// Makes a new key pair.
+    ///
+    /// # Errors
+    /// An `Error` named `crypto-missing` where the page has no WebCrypto (not a secure context), else what WebCrypto
+    /// threw.
+    pub(super) async fn generate() -> Result<Identity, JsValue> {
+        let subtle = subtle_crypto()
+            .ok_or_else(|| super::named_error("crypto-missing", "WebCrypto needs a secure context"))?;
+        let algorithm: Object =
+            JSON::parse(r#"{"name":"ECDSA","namedCurve":"P-256","hash":"SHA-256"}"#)?.unchecked_into();
+        let usages = JSON::parse(r#"["sign","verify"]"#)?;
+        let pair: CryptoKeyPair = settle(subtle.generate_key_with_object(&algorithm, false, &usages))
+            .await?
+            .unchecked_into();
+        let raw = settle(subtle.export_key("raw", &pair.get_public_key())).await?;
+        let mut key_blob = [0; KEY_BLOB_LEN];
+        let raw = Uint8Array::new(&raw);
+        if raw.length() as usize != KEY_BLOB_LEN {
+            return Err(super::named_error(
+                "crypto-missing",
+                "WebCrypto exported a key of unknown form",
+            ));
+        }
+        raw.copy_to(&mut key_blob);
+        key_blob[0] = ECDSA_P256;
+        let peer_id = peer_id_of(&key_blob);
+        Ok(Identity {
+            subtle,
+            algorithm,
+            private_key: pair.get_private_key(),
+            key_blob,
+            peer_id,
+        })
+    }
+
+    pub(super) fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    pub(super) fn key_blob(&self) -> &[u8; KEY_BLOB_LEN] {
+        &self.key_blob
+    }
+
+    /// Signature (r‖s) over `message` by this page's key.
+    pub(super) async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let message = Uint8Array::from(message);
+        let signature = settle(self.subtle.sign_with_object_and_js_u8_array(
+            &self.algorithm,
+            &self.private_key,
+            &message,
+        ))
+        .await?;
+        Ok(Uint8Array::new(&signature).to_vec())
+    }
+
+    /// Does `key_blob` belong to `peer_id`, and did it make `signature` over `message`? Anything malformed is "no".
+    pub(super) async fn verify(
+        &self,
+        peer_id: &PeerId,
+        key_blob: &[u8],
+        signature: &[u8],
+        message: &[u8],
+    ) -> bool {
+        let Ok(mut point) = <[u8; KEY_BLOB_LEN]>::try_from(key_blob) else {
+            return false;
+        };
+        if point[0] != ECDSA_P256 || signature.len() != SIGNATURE_LEN || peer_id_of(&point) != *peer_id {
+            return false;
+        }
+        point[0] = UNCOMPRESSED;
+        self.check(
+            &Uint8Array::from(&point[..]),
+            &Uint8Array::from(signature),
+            &Uint8Array::from(message),
+        )
+        .await
+        .is_ok_and(|valid| valid.is_truthy())
+    }
+
+    async fn check(
+        &self,
+        point: &Uint8Array,
+        signature: &Uint8Array,
+        message: &Uint8Array,
+    ) -> Result<JsValue, JsValue> {
+        let usages = JSON::parse(r#"["verify"]"#)?;
+        let import = self
+            .subtle
+            .import_key_with_object("raw", point, &self.algorithm, false, &usages);
+        let key: CryptoKey = settle(import).await?.unchecked_into();
+        settle(self.subtle.verify_with_object_and_js_u8_array_and_js_u8_array(
+            &self.algorithm,
+            &key,
+            signature,
+            message,
+        ))
+        .await
+    }
+}
+
+/// 16 bytes nobody can guess: an offer ID.
+pub(super) fn random_id() -> [u8; 16] {
+    let bytes = Uint8Array::new_with_length(16);
+    // Identity::generate has shown that WebCrypto is there; without it no link is ever made.
+    if let Some(crypto) = crypto()
+        && let Ok(function) = Reflect::get(&crypto, &JsValue::from_str("getRandomValues"))
+    {
+        let _ = function
+            .unchecked_into::<js_sys::Function>()
+            .call1(&crypto, &bytes);
+    }
+    let mut id = [0; 16];
+    bytes.copy_to(&mut id);
+    id
+}
+
+fn peer_id_of(key_blob: &[u8; KEY_BLOB_LEN]) -> PeerId {
+    PeerId(Sha256::digest(key_blob).into())
+}
+
+fn crypto() -> Option<JsValue> {
+    Reflect::get(&js_sys::global(), &JsValue::from_str("crypto"))
+        .ok()
+        .filter(JsValue::is_object)
+}
+
+fn subtle_crypto() -> Option<SubtleCrypto> {
+    let subtle = Reflect::get(&crypto()?, &JsValue::from_str("subtle")).ok()?;
+    subtle.is_object().then(|| subtle.unchecked_into())
+}
+
+async fn settle(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
+    JsFuture::from(promise?).await
+}

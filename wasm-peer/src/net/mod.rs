@@ -1,0 +1,415 @@
+//! Connectivity: who we are, the tracker's socket, signalling, and the connections. Knows peers and links, never chunks.
+//!
+//! * [`identity`]: the key pair, signatures. [`socket`]: the WebSocket under the tracker client's state machine.
+//! * [`signalling`]: signed envelopes in and out. [`replay`]: each of them counts once.
+//! * [`link`]: one RTCPeerConnection. [`links`]: their table, caps, glare. [`peers`]: candidates, back-off, bans.
+//! * [`timer`]: the one `setTimeout`. [`page`]: leaving and coming back.
+//!
+//! Nothing here holds a `RefCell` borrow across a call into JS or into the handler of events.
+
+mod identity;
+mod link;
+mod links;
+mod page;
+mod peers;
+mod replay;
+mod signalling;
+mod socket;
+mod timer;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+
+use bytes::Bytes;
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
+
+pub use ppspp::{LinkId, PeerId};
+
+use identity::Identity;
+use link::{Link, LinkSink, Remains};
+use links::DialBudget;
+use peers::Peers;
+use replay::ReplayWindow;
+use signalling::{Incoming, Outgoing};
+use socket::Tracker;
+use timer::{Clock, Timer};
+
+/// What the network tells the engine.
+pub enum NetEvent {
+    /// Both channels to a peer are open.
+    LinkUp {
+        /// The connection.
+        link: LinkId,
+        /// Its proven peer ID.
+        peer: PeerId,
+    },
+    /// A connection that had been up has ended.
+    LinkDown {
+        /// The connection.
+        link: LinkId,
+        /// Whose it was.
+        peer: PeerId,
+        /// Why, for people.
+        reason: &'static str,
+    },
+    /// One datagram, 1 to 65,535 bytes.
+    Datagram {
+        /// Where it came from.
+        link: LinkId,
+        /// Its bytes.
+        data: Bytes,
+    },
+    /// The bulk channel drained below its low-water mark.
+    Writable {
+        /// The connection.
+        link: LinkId,
+        /// Bytes that may be queued now.
+        free: usize,
+    },
+    /// The tracker's socket changed state.
+    Tracker {
+        /// The tracker.
+        url: String,
+        /// `connecting`, `joined` or `lost`.
+        state: &'static str,
+        /// Why it was lost.
+        reason: Option<String>,
+    },
+    /// The number of connections being made changed.
+    Connecting {
+        /// How many they are now.
+        peers: usize,
+    },
+}
+
+/// Which data channel a datagram takes (ARCHITECTURE.md, "Two data channels per connection").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Ordered: everything but data.
+    Control,
+    /// Unordered: hashes and data.
+    Bulk,
+}
+
+/// How to connect.
+pub struct NetConfig {
+    /// Tracker URLs (`wss:`), best first.
+    pub trackers: Vec<String>,
+    /// `RTCConfiguration.iceServers` as the page gave it; `undefined` for none (the default: no third party is contacted).
+    pub ice_servers: JsValue,
+    /// Connections at most, those being made included. Default 16.
+    pub max_peers: usize,
+    /// Connect through relays only, so that peers do not learn our address.
+    pub relay_only: bool,
+    /// Token for closed swarms.
+    pub token: Option<String>,
+}
+
+impl Default for NetConfig {
+    fn default() -> Self {
+        NetConfig {
+            trackers: Vec::new(),
+            ice_servers: JsValue::UNDEFINED,
+            max_peers: 16,
+            relay_only: false,
+            token: None,
+        }
+    }
+}
+
+/// What a peer has done in one swarm since it joined, for the tracker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SwarmReport {
+    /// The swarm.
+    pub swarm_id: [u8; 32],
+    /// Media bytes sent to peers.
+    pub uploaded_bytes: u64,
+    /// Media bytes received from peers.
+    pub downloaded_bytes: u64,
+    /// Upload bandwidth to spare, bit/s; 0 when unknown.
+    pub available_bandwidth: u64,
+}
+
+/// A page's connections. A cheap handle: clones are the same network.
+///
+/// Events are never delivered inside a call of these functions: the caller may hold what its handler needs.
+#[derive(Clone)]
+pub struct Network {
+    inner: Rc<Inner>,
+}
+
+/// Receives the events; may call the network.
+type Handler = Rc<dyn Fn(NetEvent)>;
+
+struct Inner {
+    this: Weak<Inner>,
+    identity: Identity,
+    clock: Clock,
+    timer: Timer,
+    on_event: Handler,
+    events: RefCell<VecDeque<NetEvent>>,
+    delivering: Cell<bool>,
+    delivery_due: Cell<bool>,
+
+    links: RefCell<Vec<Rc<Link>>>,
+    next_link: Cell<u32>,
+    /// Receives the events of all links.
+    sink: LinkSink,
+    /// Closures of closed links, dropped on the next turn of the event loop.
+    remains: RefCell<Vec<Remains>>,
+    peers: RefCell<Peers>,
+    dial_budget: RefCell<DialBudget>,
+    max_peers: Cell<usize>,
+    relay_only: bool,
+    ice_servers: RefCell<JsValue>,
+
+    outbox: RefCell<VecDeque<Outgoing>>,
+    signing: Cell<bool>,
+    inbox: RefCell<VecDeque<Incoming>>,
+    checking: Cell<bool>,
+    replay: RefCell<ReplayWindow>,
+
+    tracker: Tracker,
+    page: RefCell<Option<page::Listeners>>,
+    destroyed: Cell<bool>,
+}
+
+impl Network {
+    /// Makes the key pair. Connects to nothing before the first [`Network::join`].
+    ///
+    /// # Errors
+    /// An `Error` named `webrtc-missing` or `crypto-missing` when the browser or its policy lacks what is needed.
+    pub async fn new(config: NetConfig, on_event: Rc<dyn Fn(NetEvent)>) -> Result<Network, JsValue> {
+        let constructor = Reflect::get(&js_sys::global(), &JsValue::from_str("RTCPeerConnection"))?;
+        if !constructor.is_function() {
+            return Err(named_error(
+                "webrtc-missing",
+                "RTCPeerConnection is not available",
+            ));
+        }
+        let identity = Identity::generate().await?;
+        let clock = Clock::new();
+        let now = clock.now();
+        let tracker = Tracker::new(&config, &identity);
+        let inner = Rc::new_cyclic(|this: &Weak<Inner>| {
+            let (for_timer, for_links) = (this.clone(), this.clone());
+            Inner {
+                this: this.clone(),
+                identity,
+                clock,
+                timer: Timer::new(move || {
+                    if let Some(inner) = for_timer.upgrade() {
+                        inner.timer_fired();
+                    }
+                }),
+                on_event,
+                events: RefCell::default(),
+                delivering: Cell::new(false),
+                delivery_due: Cell::new(false),
+                links: RefCell::default(),
+                next_link: Cell::new(1),
+                sink: Rc::new(move |link, event| {
+                    if let Some(inner) = for_links.upgrade() {
+                        inner.link_event(link, event);
+                    }
+                }),
+                remains: RefCell::default(),
+                peers: RefCell::new(Peers::new(now)),
+                dial_budget: RefCell::new(DialBudget::new(now)),
+                max_peers: Cell::new(config.max_peers),
+                relay_only: config.relay_only,
+                ice_servers: RefCell::new(config.ice_servers),
+                outbox: RefCell::default(),
+                signing: Cell::new(false),
+                inbox: RefCell::default(),
+                checking: Cell::new(false),
+                replay: RefCell::default(),
+                tracker,
+                page: RefCell::default(),
+                destroyed: Cell::new(false),
+            }
+        });
+        let listeners = page::Listeners::new(&inner.this);
+        inner.page.replace(Some(listeners));
+        Ok(Network { inner })
+    }
+
+    /// This page's peer ID.
+    pub fn peer_id(&self) -> PeerId {
+        self.inner.identity.peer_id()
+    }
+
+    /// Registers with the tracker as a member of a swarm; again with `seeder` set once everything is here.
+    pub fn join(&self, swarm_id: [u8; 32], seeder: bool) {
+        self.inner.join(swarm_id, seeder);
+        self.inner.deliver_later();
+    }
+
+    /// Leaves a swarm. Connections stay: other swarms may use them.
+    pub fn leave(&self, swarm_id: [u8; 32]) {
+        self.inner.leave(swarm_id);
+        self.inner.deliver_later();
+    }
+
+    /// Queues one datagram. False when the link is not up, the datagram is empty or larger than
+    /// [`Network::max_datagram`], or the channel is full.
+    pub fn send(&self, link: LinkId, lane: Lane, datagram: &[u8]) -> bool {
+        let Some(link) = self.inner.find_link(link) else {
+            return false;
+        };
+        link.send(lane, datagram).unwrap_or_else(|_| {
+            self.inner.close_link(&link, "send-failed", None);
+            self.inner.deliver_later();
+            false
+        })
+    }
+
+    /// Bytes that the bulk channel takes below its high-water mark of 256 KiB; 0 when the link is not up.
+    pub fn free(&self, link: LinkId) -> usize {
+        self.inner.find_link(link).map_or(0, |link| link.free())
+    }
+
+    /// Largest datagram, in bytes, that the remote takes: at most 65,535. A link whose limit is below the chunk size plus
+    /// 1 KiB is of no use (peer-protocol §12.4). 0 when the link is not up.
+    pub fn max_datagram(&self, link: LinkId) -> usize {
+        self.inner.find_link(link).map_or(0, |link| link.max_datagram())
+    }
+
+    /// Ends a link. [`NetEvent::LinkDown`] follows with the same reason.
+    pub fn disconnect(&self, link: LinkId, reason: &'static str) {
+        if let Some(link) = self.inner.find_link(link) {
+            self.inner.close_link(&link, reason, Some(reason));
+            self.inner.deliver_later();
+        }
+    }
+
+    /// Ends every link to `peer` and refuses this peer ID for the rest of the page's life.
+    pub fn ban(&self, peer: PeerId, reason: &'static str) {
+        self.inner.peers.borrow_mut().ban(peer);
+        let links = self.inner.links.borrow().clone();
+        for link in links.iter().filter(|link| link.peer == peer) {
+            self.inner.close_link(link, reason, None);
+        }
+        self.inner.deliver_later();
+    }
+
+    /// What the next periodic report to the tracker says; replaces what was given before.
+    pub fn report(&self, swarms: &[SwarmReport]) {
+        self.inner.report(swarms);
+        self.inner.deliver_later();
+    }
+
+    /// The links that are up.
+    pub fn links(&self) -> Vec<(LinkId, PeerId)> {
+        let links = self.inner.links.borrow();
+        links
+            .iter()
+            .filter(|link| link.phase.get() == link::Phase::Up)
+            .map(|link| (link.id, link.peer))
+            .collect()
+    }
+
+    /// Connections being made.
+    pub fn connecting(&self) -> usize {
+        self.inner.connecting()
+    }
+
+    /// Changes the number of connections at most. Those beyond a lower number are ended, the youngest first.
+    pub fn set_max_peers(&self, max_peers: usize) {
+        self.inner.max_peers.set(max_peers);
+        let surplus: Vec<_> = self
+            .inner
+            .links
+            .borrow()
+            .iter()
+            .skip(max_peers)
+            .cloned()
+            .collect();
+        for link in surplus {
+            self.inner.close_link(&link, "max-peers", Some("max-peers"));
+        }
+        self.inner.fill();
+        self.inner.deliver_later();
+    }
+
+    /// Leaves all swarms, ends all links and forgets the handler: no event follows. To be called before the last handle
+    /// is dropped.
+    pub fn destroy(&self) {
+        let inner = Rc::clone(&self.inner);
+        if inner.destroyed.replace(true) {
+            return;
+        }
+        inner.close_all("destroyed");
+        inner.leave_all();
+        inner.events.take();
+        inner.outbox.take();
+        inner.inbox.take();
+        inner.timer.stop();
+        let listeners = inner.page.take();
+        // This may run inside one of the closures that are to be dropped: they live until JS is back in its event loop.
+        wasm_bindgen_futures::spawn_local(async move {
+            drop(listeners);
+            inner.remains.take();
+            drop(inner);
+        });
+    }
+}
+
+impl Inner {
+    /// Puts an event behind those that wait; [`Inner::deliver`] hands it over.
+    fn emit(&self, event: NetEvent) {
+        if !self.destroyed.get() {
+            self.events.borrow_mut().push_back(event);
+        }
+    }
+
+    /// Hands the waiting events over. To be called last in whatever JS calls. A handler that calls back into the network
+    /// gets what follows from it after it has returned.
+    fn deliver(&self) {
+        if self.delivering.replace(true) {
+            return;
+        }
+        loop {
+            let next = self.events.borrow_mut().pop_front();
+            let Some(event) = next else { break };
+            (self.on_event)(event);
+        }
+        self.delivering.set(false);
+    }
+
+    /// Hands the waiting events over once the caller has returned to the event loop.
+    fn deliver_later(&self) {
+        if self.events.borrow().is_empty() || self.delivering.get() || self.delivery_due.replace(true) {
+            return;
+        }
+        if let Some(inner) = self.this.upgrade() {
+            wasm_bindgen_futures::spawn_local(async move {
+                inner.delivery_due.set(false);
+                inner.deliver();
+            });
+        }
+    }
+
+    fn timer_fired(&self) {
+        self.timer.fired();
+        let remains = self.remains.take();
+        drop(remains);
+        if self.destroyed.get() {
+            return;
+        }
+        self.tracker_due();
+        let due = self.links_due();
+        self.fill();
+        self.timer.arm(self.clock.now(), due);
+        self.deliver();
+    }
+}
+
+/// An `Error` whose `name` says which fallback it means (ARCHITECTURE.md, `Peer.open`).
+fn named_error(name: &str, message: &str) -> JsValue {
+    let error = js_sys::Error::new(message);
+    error.set_name(name);
+    error.into()
+}
