@@ -29,7 +29,10 @@ const MAX_PIPELINE: usize = 2 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// We sent the first HANDSHAKE and repeat it until the other side joins the swarm.
-    Opening { repeat_at: Timestamp, back_off: Duration },
+    Opening {
+        repeat_at: Timestamp,
+        back_off: Duration,
+    },
     /// We answered one and wait for a datagram on our channel.
     Waiting,
     /// Chunks may flow.
@@ -92,7 +95,10 @@ impl Channel {
             peer,
             local,
             remote: None,
-            state: State::Opening { repeat_at: now, back_off: Duration::from_secs(1) },
+            state: State::Opening {
+                repeat_at: now,
+                back_off: Duration::from_secs(1),
+            },
             has: ChunkMap::new(),
             position: None,
             choked: false,
@@ -125,7 +131,11 @@ impl Channel {
 
     /// Adds a message to the next control datagram.
     pub(crate) fn queue(&mut self, message: &Message) {
-        if self.control.back().is_none_or(|last| last.len() >= CONTROL_DATAGRAM) {
+        if self
+            .control
+            .back()
+            .is_none_or(|last| last.len() >= CONTROL_DATAGRAM)
+        {
             self.control.push_back(Vec::new());
         }
         if let Some(last) = self.control.back_mut() {
@@ -165,9 +175,12 @@ impl Channel {
     /// Measured or guessed bytes per second. Requests that wait longer than the measured rate explains lower it.
     pub(crate) fn rate(&self, now: Timestamp) -> f64 {
         let rate = self.meter.rate().unwrap_or(UNKNOWN_RATE);
-        let Some(oldest) = self.requests.first() else { return rate };
+        let Some(oldest) = self.requests.first() else {
+            return rate;
+        };
         let waiting = now.since(self.last_data.max(oldest.sent)).as_secs_f64();
-        rate.min(f64::from(oldest.bytes) / waiting.max(f64::EPSILON)).max(1.0)
+        rate.min(f64::from(oldest.bytes) / waiting.max(f64::EPSILON))
+            .max(1.0)
     }
 
     /// Measured or guessed round trip.
@@ -215,7 +228,9 @@ impl Channel {
 
     /// How long nothing has come although something was asked for.
     pub(crate) fn silence(&self, now: Timestamp) -> Duration {
-        self.requests.first().map_or(Duration::ZERO, |oldest| now.since(self.last_data.max(oldest.sent)))
+        self.requests.first().map_or(Duration::ZERO, |oldest| {
+            now.since(self.last_data.max(oldest.sent))
+        })
     }
 
     /// Time stood still for this process: what waited did not wait that long.
@@ -236,7 +251,9 @@ impl Channel {
     /// The remote peer no longer wants chunks, or has got them.
     pub(crate) fn cancel_upload(&mut self, range: ChunkRange) {
         for _ in 0..self.uploads.len() {
-            let Some(run) = self.uploads.pop_front() else { return };
+            let Some(run) = self.uploads.pop_front() else {
+                return;
+            };
             let mut rest = ChunkMap::new();
             rest.insert(run);
             rest.remove(range);
@@ -250,7 +267,11 @@ impl Channel {
     pub(crate) fn next_upload(&mut self) -> Option<u32> {
         loop {
             let run = self.uploads.pop_front()?;
-            if let Some(rest) = run.start().checked_add(1).and_then(|next| ChunkRange::new(next, run.end())) {
+            if let Some(rest) = run
+                .start()
+                .checked_add(1)
+                .and_then(|next| ChunkRange::new(next, run.end()))
+            {
                 self.uploads.push_front(rest);
             }
             if !self.has.contains(run.start()) {
@@ -262,7 +283,10 @@ impl Channel {
 
 /// What the lengths of messages depend on in this swarm.
 pub(crate) fn format(metadata: &SwarmMetadata) -> Format {
-    Format { chunk_size: metadata.chunk_size(), signature_length: None }
+    Format {
+        chunk_size: metadata.chunk_size(),
+        signature_length: None,
+    }
 }
 
 /// The messages we understand: all of static content but ACK, which reliable channels do not need, and PEX.
@@ -302,7 +326,9 @@ pub(crate) fn compatible(metadata: &SwarmMetadata, options: &ProtocolOptions, in
         None => !initiator,
     };
     let version = options.version.is_some_and(|version| version >= VERSION)
-        && options.minimum_version.map_or(!initiator, |minimum| minimum <= VERSION);
+        && options
+            .minimum_version
+            .map_or(!initiator, |minimum| minimum <= VERSION);
     swarm
         && version
         && options.integrity == ours.integrity
@@ -346,7 +372,11 @@ mod tests {
         let mut channel = channel();
         assert_eq!(channel.pipeline(1000), 4000);
         let ask = |channel: &mut Channel, chunk, at| {
-            channel.requests.push(Request { chunk, bytes: 1000, sent: Timestamp(at) });
+            channel.requests.push(Request {
+                chunk,
+                bytes: 1000,
+                sent: Timestamp(at),
+            });
         };
         ask(&mut channel, 1, 1_000_000);
         assert!(channel.answered(1, 1000, Timestamp(1_100_000)));
@@ -354,7 +384,10 @@ mod tests {
         assert_eq!(channel.round_trip(), Duration::from_millis(100));
         assert_eq!(channel.pipeline(1000), 3500);
         ask(&mut channel, 2, 2_000_000);
-        assert!(channel.rate(Timestamp(4_000_000)) < 501.0, "a waiting request lowers the rate");
+        assert!(
+            channel.rate(Timestamp(4_000_000)) < 501.0,
+            "a waiting request lowers the rate"
+        );
         assert_eq!(channel.silence(Timestamp(4_000_000)), Duration::from_secs(2));
         channel.forgive(Duration::from_secs(2));
         assert_eq!(channel.silence(Timestamp(4_000_000)), Duration::ZERO);

@@ -42,25 +42,34 @@ impl ChunkMap {
 
     /// Is every chunk of `range` in it?
     pub fn contains_range(&self, range: ChunkRange) -> bool {
-        self.run_around(range.start()).is_some_and(|run| run.end() >= range.end())
+        self.run_around(range.start())
+            .is_some_and(|run| run.end() >= range.end())
     }
 
     /// The largest complete interval around `chunk`, which is what HAVE names.
     pub fn run_around(&self, chunk: u32) -> Option<ChunkRange> {
-        self.runs.get(self.at(chunk)).copied().filter(|run| run.contains(chunk))
+        self.runs
+            .get(self.at(chunk))
+            .copied()
+            .filter(|run| run.contains(chunk))
     }
 
     /// Adds a range; `true` if any chunk of it was new.
     pub fn insert(&mut self, range: ChunkRange) -> bool {
         // Runs that touch the range (not only overlap it) melt into one with it.
         let from = self.at(range.start().saturating_sub(1));
-        let to = self.runs.partition_point(|run| run.start() <= range.end().saturating_add(1));
+        let to = self
+            .runs
+            .partition_point(|run| run.start() <= range.end().saturating_add(1));
         if self.contains_range(range) {
             return false;
         }
         let (start, end) = match self.runs[from..to] {
             [] => (range.start(), range.end()),
-            [first, ..] => (first.start().min(range.start()), self.runs[to - 1].end().max(range.end())),
+            [first, ..] => (
+                first.start().min(range.start()),
+                self.runs[to - 1].end().max(range.end()),
+            ),
         };
         self.runs.splice(from..to, ChunkRange::new(start, end));
         true
@@ -84,7 +93,9 @@ impl ChunkMap {
 
     /// The parts of `range` that are in the set, in order.
     pub fn present_in(&self, range: ChunkRange) -> impl Iterator<Item = ChunkRange> + '_ {
-        self.runs[self.at(range.start())..].iter().map_while(move |run| run.intersection(range))
+        self.runs[self.at(range.start())..]
+            .iter()
+            .map_while(move |run| run.intersection(range))
     }
 
     /// The parts of `range` that are not in the set, in order.
@@ -126,7 +137,10 @@ mod tests {
         let mut map = ChunkMap::new();
         assert!(map.insert(range(u32::MAX, u32::MAX)));
         assert!(map.insert(range(0, 0)));
-        assert_eq!(map.missing_in(range(0, u32::MAX)).collect::<Vec<_>>(), [range(1, u32::MAX - 1)]);
+        assert_eq!(
+            map.missing_in(range(0, u32::MAX)).collect::<Vec<_>>(),
+            [range(1, u32::MAX - 1)]
+        );
         assert!(map.insert(range(0, u32::MAX)));
         assert_eq!(map.runs(), [range(0, u32::MAX)]);
         assert_eq!(map.count(), 1 << 32);

@@ -12,12 +12,19 @@ pub struct ChunkRange {
 impl ChunkRange {
     /// `None` when `start` is past `end`.
     pub const fn new(start: u32, end: u32) -> Option<Self> {
-        if start <= end { Some(Self { start, end }) } else { None }
+        if start <= end {
+            Some(Self { start, end })
+        } else {
+            None
+        }
     }
 
     /// The range of one chunk.
     pub const fn one(chunk: u32) -> Self {
-        Self { start: chunk, end: chunk }
+        Self {
+            start: chunk,
+            end: chunk,
+        }
     }
 
     /// The first chunk.

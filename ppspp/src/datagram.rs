@@ -10,7 +10,10 @@ pub const MAX_DATAGRAM: usize = 65_535;
 
 /// The channel a datagram is for; 0 = it opens one. `None` when it is too short or too long to be a datagram.
 pub fn destination(datagram: &[u8]) -> Option<u32> {
-    (datagram.len() <= MAX_DATAGRAM).then_some(datagram)?.first_chunk().map(|id| u32::from_be_bytes(*id))
+    (datagram.len() <= MAX_DATAGRAM)
+        .then_some(datagram)?
+        .first_chunk()
+        .map(|id| u32::from_be_bytes(*id))
 }
 
 /// The messages of a datagram, in order. After the first error there is nothing more: the rest is dropped (§3).
@@ -29,7 +32,11 @@ impl Messages {
         } else {
             datagram.clear();
         }
-        Self { rest: datagram, format, first: true }
+        Self {
+            rest: datagram,
+            format,
+            first: true,
+        }
     }
 }
 
@@ -58,7 +65,15 @@ pub fn opening(datagram: &Bytes) -> Option<ProtocolOptions> {
         return None;
     }
     // No length in a HANDSHAKE depends on the swarm.
-    match Messages::new(datagram.clone(), Format { chunk_size: 1, signature_length: None }).next() {
+    match Messages::new(
+        datagram.clone(),
+        Format {
+            chunk_size: 1,
+            signature_length: None,
+        },
+    )
+    .next()
+    {
         Some(Ok(Message::Handshake { options, .. })) => Some(options),
         _ => None,
     }
@@ -71,7 +86,10 @@ mod tests {
     use crate::{Bin, ChunkRange, Hash};
     use proptest::prelude::*;
 
-    const FORMAT: Format = Format { chunk_size: 1024, signature_length: Some(64) };
+    const FORMAT: Format = Format {
+        chunk_size: 1024,
+        signature_length: Some(64),
+    };
 
     fn from_hex(text: &str) -> Vec<u8> {
         let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
@@ -114,26 +132,51 @@ mod tests {
     #[test]
     fn golden_vod_handshakes() {
         let id = "67bb4763101bf31c7fc544f5016b82bbc187ca082e070971221ed2ed6e872b4f";
-        let options =
-            ProtocolOptions { minimum_version: Some(1), swarm_id: Some(from_hex(id).into()), ..vod() };
+        let options = ProtocolOptions {
+            minimum_version: Some(1),
+            swarm_id: Some(from_hex(id).into()),
+            ..vod()
+        };
         let vector = format!("00000000 00 a1b2c3d4 0001 0101 020020 {id} 0301 0402 0602 0900000400 ff");
-        is_vector(&vector, 0, &[Message::Handshake { source: 0xa1b2_c3d4, options: options.clone() }]);
+        is_vector(
+            &vector,
+            0,
+            &[Message::Handshake {
+                source: 0xa1b2_c3d4,
+                options: options.clone(),
+            }],
+        );
         assert_eq!(opening(&from_hex(&vector).into()), Some(options));
         is_vector(
             "a1b2c3d4 00 0badcafe 0001 0301 0402 0602 0900000400 ff
              03 00000000 00000003 03 00000004 00000005 03 00000006 00000006",
             0xa1b2_c3d4,
-            &[Message::Handshake { source: 0x0bad_cafe, options: vod() }, have(0, 3), have(4, 5), have(6, 6)],
+            &[
+                Message::Handshake {
+                    source: 0x0bad_cafe,
+                    options: vod(),
+                },
+                have(0, 3),
+                have(4, 5),
+                have(6, 6),
+            ],
         );
     }
 
     #[test]
     fn golden_small_datagrams() {
-        is_vector("0badcafe 08 00000000 00000000", 0x0bad_cafe, &[Message::Request(ChunkRange::one(0))]);
+        is_vector(
+            "0badcafe 08 00000000 00000000",
+            0x0bad_cafe,
+            &[Message::Request(ChunkRange::one(0))],
+        );
         is_vector("0badcafe", 0x0bad_cafe, &[]);
         let close = |version| Message::Handshake {
             source: 0,
-            options: ProtocolOptions { version, ..Default::default() },
+            options: ProtocolOptions {
+                version,
+                ..Default::default()
+            },
         };
         is_vector("0badcafe 00 00000000 ff", 0x0bad_cafe, &[close(None)]);
         is_vector("0badcafe 00 00000000 0001 ff", 0x0bad_cafe, &[close(Some(1))]);
@@ -169,8 +212,14 @@ mod tests {
     #[test]
     fn refuses_what_the_rfc_refuses() {
         for (bytes, error) in [
-            ("01 00000000 00000001 0000000000000000 aa", DecodeError::ManyChunks(0, 1)),
-            ("01 00000000 00000000 0000000000000000", DecodeError::EmptyChunk(0)),
+            (
+                "01 00000000 00000001 0000000000000000 aa",
+                DecodeError::ManyChunks(0, 1),
+            ),
+            (
+                "01 00000000 00000000 0000000000000000",
+                DecodeError::EmptyChunk(0),
+            ),
             ("03 00000001 00000000", DecodeError::Reversed(1, 0)),
             ("03 00000001", DecodeError::Short),
             ("04 00000001 00000002", DecodeError::NotASubtree(1, 2)),
@@ -183,8 +232,15 @@ mod tests {
             let last = Messages::new(datagram.into(), FORMAT).last();
             assert_eq!(last, Some(Err(error)), "{bytes}");
         }
-        let signed = Message::SignedIntegrity { bin: Bin::leaf(0), time: 0, signature: vec![0; 64].into() };
-        let unsigned = Format { signature_length: None, ..FORMAT };
+        let signed = Message::SignedIntegrity {
+            bin: Bin::leaf(0),
+            time: 0,
+            signature: vec![0; 64].into(),
+        };
+        let unsigned = Format {
+            signature_length: None,
+            ..FORMAT
+        };
         let decoded = Messages::new(encode(7, &[signed]).into(), unsigned).next();
         assert_eq!(decoded, Some(Err(DecodeError::Unsigned)));
         assert_eq!(destination(&[0, 0, 0]), None);
@@ -192,7 +248,8 @@ mod tests {
     }
 
     fn message() -> impl Strategy<Value = Message> {
-        let range = (any::<u32>(), any::<u32>()).prop_map(|(a, b)| ChunkRange::new(a.min(b), a.max(b)).unwrap());
+        let range =
+            (any::<u32>(), any::<u32>()).prop_map(|(a, b)| ChunkRange::new(a.min(b), a.max(b)).unwrap());
         let bin = (0u8..=16, 0u64..1 << 16).prop_map(|(layer, offset)| Bin::new(layer, offset));
         let data = prop::collection::vec(any::<u8>(), 1024);
         prop_oneof![
@@ -203,8 +260,10 @@ mod tests {
             }),
             (range.clone(), any::<i64>()).prop_map(|(range, delay)| Message::Ack { range, delay }),
             range.clone().prop_map(Message::Have),
-            (bin.clone(), any::<[u8; 32]>())
-                .prop_map(|(bin, hash)| Message::Integrity { bin, hash: Hash::new(hash) }),
+            (bin.clone(), any::<[u8; 32]>()).prop_map(|(bin, hash)| Message::Integrity {
+                bin,
+                hash: Hash::new(hash)
+            }),
             (any::<u32>(), any::<u16>()).prop_map(|(ip, port)| Message::PexResV4(ip.into(), port)),
             Just(Message::PexReq),
             (bin, any::<u64>(), any::<[u8; 32]>()).prop_map(|(bin, time, half)| Message::SignedIntegrity {

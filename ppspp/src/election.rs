@@ -20,7 +20,9 @@ fn score(peer: &PeerId, segment: u32) -> u64 {
 /// How many of the others come before `me` for this segment: 0 = it is `me` who fetches.
 pub(crate) fn rank<'a>(me: &PeerId, others: impl Iterator<Item = &'a PeerId>, segment: u32) -> u32 {
     let mine = (score(me, segment), me);
-    others.filter(|other| (score(other, segment), *other) > mine).count() as u32
+    others
+        .filter(|other| (score(other, segment), *other) > mine)
+        .count() as u32
 }
 
 #[cfg(test)]
@@ -29,8 +31,9 @@ mod tests {
 
     #[test]
     fn one_winner_each_and_a_fair_share() {
-        let peers: Vec<PeerId> =
-            (0..4u8).map(|n| PeerId(core::array::from_fn(|i| n.wrapping_mul(91) ^ (i as u8) << 2))).collect();
+        let peers: Vec<PeerId> = (0..4u8)
+            .map(|n| PeerId(core::array::from_fn(|i| n.wrapping_mul(91) ^ (i as u8) << 2)))
+            .collect();
         let mut wins = [0; 4];
         for segment in 0..400 {
             let ranks: Vec<u32> = peers

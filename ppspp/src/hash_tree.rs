@@ -48,7 +48,9 @@ fn is_empty(metadata: &SwarmMetadata, bin: Bin) -> bool {
 impl HashTree {
     /// A tree of which only the segments' roots are known.
     pub fn new() -> Self {
-        Self { subtrees: BTreeMap::new() }
+        Self {
+            subtrees: BTreeMap::new(),
+        }
     }
 
     fn index(metadata: &SwarmMetadata, bin: Bin) -> usize {
@@ -76,7 +78,9 @@ impl HashTree {
         let subtree = self
             .subtrees
             .entry(metadata.segment_of(bin.first_chunk()))
-            .or_insert_with(|| Subtree { nodes: vec![None; nodes].into_boxed_slice() });
+            .or_insert_with(|| Subtree {
+                nodes: vec![None; nodes].into_boxed_slice(),
+            });
         subtree.nodes[Self::index(metadata, bin)] = Some(hash);
     }
 
@@ -112,7 +116,11 @@ impl HashTree {
                     None => return Verdict::Incomplete,
                 },
             };
-            hash = if bin.is_left() { Hash::of_children(&hash, &other) } else { Hash::of_children(&other, &hash) };
+            hash = if bin.is_left() {
+                Hash::of_children(&hash, &other)
+            } else {
+                Hash::of_children(&other, &hash)
+            };
             bin = bin.parent();
         }
         for (bin, hash) in learnt {
@@ -124,22 +132,36 @@ impl HashTree {
     /// Checks leaf hashes of one segment that came without proofs, from the origin. Returns for each, in order, what
     /// became of it; incomplete ones may be asked about again together with others.
     pub fn verify_leaves(&mut self, metadata: &SwarmMetadata, leaves: &[(u32, Hash)]) -> Vec<Verdict> {
-        let mut level: BTreeMap<Bin, Hash> = leaves.iter().map(|&(chunk, hash)| (Bin::leaf(chunk), hash)).collect();
+        let mut level: BTreeMap<Bin, Hash> = leaves
+            .iter()
+            .map(|&(chunk, hash)| (Bin::leaf(chunk), hash))
+            .collect();
         let mut learnt = Vec::new();
         let mut verdicts = BTreeMap::new();
         while !level.is_empty() {
             let mut above = BTreeMap::new();
             for (&bin, &hash) in &level {
                 if let Some(trusted) = self.trusted(metadata, bin) {
-                    let verdict = if trusted == hash { Verdict::Verified } else { Verdict::Forged };
+                    let verdict = if trusted == hash {
+                        Verdict::Verified
+                    } else {
+                        Verdict::Forged
+                    };
                     verdicts.insert(bin, verdict);
                     continue;
                 }
                 let sibling = bin.sibling();
-                let Some(other) = self.trusted(metadata, sibling).or_else(|| level.get(&sibling).copied()) else {
+                let Some(other) = self
+                    .trusted(metadata, sibling)
+                    .or_else(|| level.get(&sibling).copied())
+                else {
                     continue;
                 };
-                let (left, right) = if bin.is_left() { (hash, other) } else { (other, hash) };
+                let (left, right) = if bin.is_left() {
+                    (hash, other)
+                } else {
+                    (other, hash)
+                };
                 above.insert(bin.parent(), Hash::of_children(&left, &right));
             }
             learnt.extend(level);
@@ -150,24 +172,25 @@ impl HashTree {
         for (bin, hash) in learnt {
             let verdict = match verdicts.get(&bin) {
                 Some(&verdict) => verdict,
-                None => verdicts.get(&bin.parent()).copied().unwrap_or(Verdict::Incomplete),
+                None => verdicts
+                    .get(&bin.parent())
+                    .copied()
+                    .unwrap_or(Verdict::Incomplete),
             };
             if verdict == Verdict::Verified && bin.layer() < metadata.segment_bits() {
                 self.commit(metadata, bin, hash);
             }
             verdicts.insert(bin, verdict);
         }
-        leaves.iter().map(|&(chunk, _)| verdicts[&Bin::leaf(chunk)]).collect()
+        leaves
+            .iter()
+            .map(|&(chunk, _)| verdicts[&Bin::leaf(chunk)])
+            .collect()
     }
 
     /// The hashes a receiver needs with a chunk, highest first (RFC 7574 §5.4): the uncles below the segment's root
     /// without those that have no content and those implied by what the receiver already has.
-    pub fn uncles(
-        &self,
-        metadata: &SwarmMetadata,
-        chunk: u32,
-        receiver_has: &ChunkMap,
-    ) -> Vec<(Bin, Hash)> {
+    pub fn uncles(&self, metadata: &SwarmMetadata, chunk: u32, receiver_has: &ChunkMap) -> Vec<(Bin, Hash)> {
         let mut uncles = Vec::with_capacity(usize::from(metadata.segment_bits()));
         let mut bin = Bin::leaf(chunk);
         while bin.layer() < metadata.segment_bits() {
@@ -198,7 +221,9 @@ impl HashTree {
             return Vec::new();
         }
         let chunks = metadata.chunks_of(0).count();
-        peak_bins(chunks).filter_map(|bin| Some((bin, self.trusted(metadata, bin)?))).collect()
+        peak_bins(chunks)
+            .filter_map(|bin| Some((bin, self.trusted(metadata, bin)?)))
+            .collect()
     }
 }
 
@@ -211,11 +236,14 @@ impl Default for HashTree {
 /// The peaks of a tree with `chunks` leaves (RFC 7574 §5.6): one for each 1-bit of the count, in descending size.
 pub fn peak_bins(chunks: u64) -> impl Iterator<Item = Bin> {
     let mut start = 0;
-    (0..=32u8).rev().filter(move |layer| chunks >> layer & 1 == 1).map(move |layer| {
-        let bin = Bin::new(layer, start >> layer);
-        start += 1 << layer;
-        bin
-    })
+    (0..=32u8)
+        .rev()
+        .filter(move |layer| chunks >> layer & 1 == 1)
+        .map(move |layer| {
+            let bin = Bin::new(layer, start >> layer);
+            start += 1 << layer;
+            bin
+        })
 }
 
 /// How many chunks a set of peaks stands for, when they hash to `swarm_id` (size detection, RFC 7574 §5.6).
@@ -239,9 +267,15 @@ pub fn chunks_by_peaks(swarm_id: Hash, peaks: &[(Bin, Hash)]) -> Option<u64> {
 
 /// The hash of any node of a segment by all its leaf hashes: the naive way, for checks and tools.
 pub fn node_of_leaves(leaves: &[Hash], bin: Bin) -> Hash {
-    let range = ChunkRange::new(bin.first_chunk(), bin.last_chunk().min(leaves.len().saturating_sub(1) as u32));
+    let range = ChunkRange::new(
+        bin.first_chunk(),
+        bin.last_chunk().min(leaves.len().saturating_sub(1) as u32),
+    );
     range.map_or(Hash::ZERO, |range| {
-        root_of(&leaves[range.start() as usize..=range.end() as usize], bin.layer())
+        root_of(
+            &leaves[range.start() as usize..=range.end() as usize],
+            bin.layer(),
+        )
     })
 }
 
@@ -253,20 +287,32 @@ mod tests {
 
     /// Metadata of segments of 1-byte chunks, with every segment's leaf hashes.
     fn swarm(segments: &[Vec<u8>]) -> (SwarmMetadata, Vec<Vec<Hash>>) {
-        let leaves: Vec<Vec<Hash>> =
-            segments.iter().map(|bytes| bytes.chunks(1).map(Hash::of_chunk).collect()).collect();
+        let leaves: Vec<Vec<Hash>> = segments
+            .iter()
+            .map(|bytes| bytes.chunks(1).map(Hash::of_chunk).collect())
+            .collect();
         let bits = crate::segment_table::segment_bits(segments.iter().map(|s| s.len() as u64), 1).unwrap();
         let table = SegmentTable {
             segments: leaves
                 .iter()
-                .map(|leaves| Segment { size: leaves.len() as u64, root: root_of(leaves, bits) })
+                .map(|leaves| Segment {
+                    size: leaves.len() as u64,
+                    root: root_of(leaves, bits),
+                })
                 .collect(),
         };
-        (SwarmMetadata::new(table.swarm_id(), 1, bits, table).unwrap(), leaves)
+        (
+            SwarmMetadata::new(table.swarm_id(), 1, bits, table).unwrap(),
+            leaves,
+        )
     }
 
     fn leaves_of(metadata: &SwarmMetadata, segment: u32, leaves: &[Hash]) -> Vec<(u32, Hash)> {
-        metadata.chunks_of(segment).chunks().zip(leaves.iter().copied()).collect()
+        metadata
+            .chunks_of(segment)
+            .chunks()
+            .zip(leaves.iter().copied())
+            .collect()
     }
 
     fn pattern(length: usize) -> Vec<u8> {
@@ -279,16 +325,30 @@ mod tests {
         let content = pattern(7162);
         let leaves: Vec<Hash> = content.chunks(1024).map(Hash::of_chunk).collect();
         let root = root_of(&leaves, 3);
-        let table = SegmentTable { segments: vec![Segment { size: 7162, root }] };
+        let table = SegmentTable {
+            segments: vec![Segment { size: 7162, root }],
+        };
         let metadata = SwarmMetadata::new(root, 1024, 3, table).unwrap();
         let mut tree = HashTree::new();
         tree.verify_leaves(&metadata, &leaves_of(&metadata, 0, &leaves));
         let peaks = tree.peaks(&metadata);
-        let text: Vec<_> = peaks.iter().map(|(bin, hash)| (bin.number(), hash.to_string())).collect();
+        let text: Vec<_> = peaks
+            .iter()
+            .map(|(bin, hash)| (bin.number(), hash.to_string()))
+            .collect();
         let expect = [
-            (3, "75d627db00c507c115c7a894ad599ebab730cf4edb873122c752cd61cd7fa7c6"),
-            (9, "d656b9b5efbf4ad7e4ca264131b474e466de3d9f543272f39757aad9c2936d93"),
-            (12, "f0388410c31ae45153a4aa53e54a8af4df8e709eb611a529803da1601e7987ce"),
+            (
+                3,
+                "75d627db00c507c115c7a894ad599ebab730cf4edb873122c752cd61cd7fa7c6",
+            ),
+            (
+                9,
+                "d656b9b5efbf4ad7e4ca264131b474e466de3d9f543272f39757aad9c2936d93",
+            ),
+            (
+                12,
+                "f0388410c31ae45153a4aa53e54a8af4df8e709eb611a529803da1601e7987ce",
+            ),
         ];
         assert_eq!(text, expect.map(|(bin, hash)| (bin, hash.to_owned())));
         assert_eq!(chunks_by_peaks(root, &peaks), Some(7));
@@ -297,20 +357,44 @@ mod tests {
         assert_eq!(chunks_by_peaks(root, &[]), None);
         // Uncles of chunk 0, from the top; node 11 has peaks below it, node 13's other half does not exist.
         let uncles = tree.uncles(&metadata, 0, &ChunkMap::new());
-        assert_eq!(uncles.iter().map(|(bin, _)| bin.number()).collect::<Vec<_>>(), [11, 5, 2]);
+        assert_eq!(
+            uncles.iter().map(|(bin, _)| bin.number()).collect::<Vec<_>>(),
+            [11, 5, 2]
+        );
         // Sequential download sends every hash once (RFC 7574 §5.4).
         let mut have = ChunkMap::new();
         let mut sent = Vec::new();
         for chunk in 0..7 {
-            sent.push(tree.uncles(&metadata, chunk, &have).iter().map(|(bin, _)| bin.number()).collect::<Vec<_>>());
+            sent.push(
+                tree.uncles(&metadata, chunk, &have)
+                    .iter()
+                    .map(|(bin, _)| bin.number())
+                    .collect::<Vec<_>>(),
+            );
             have.insert(ChunkRange::one(chunk));
         }
-        assert_eq!(sent, [vec![11, 5, 2], vec![], vec![6], vec![], vec![13, 10], vec![], vec![]]);
+        assert_eq!(
+            sent,
+            [
+                vec![11, 5, 2],
+                vec![],
+                vec![6],
+                vec![],
+                vec![13, 10],
+                vec![],
+                vec![]
+            ]
+        );
     }
 
     #[test]
     fn peaks_of_the_rfc() {
-        for (chunks, peaks) in [(7, vec![3, 9, 12]), (5, vec![3, 8]), (13, vec![7, 19, 24]), (8, vec![7])] {
+        for (chunks, peaks) in [
+            (7, vec![3, 9, 12]),
+            (5, vec![3, 8]),
+            (13, vec![7, 19, 24]),
+            (8, vec![7]),
+        ] {
             assert_eq!(peak_bins(chunks).map(Bin::number).collect::<Vec<_>>(), peaks);
         }
     }

@@ -174,7 +174,9 @@ fn get_range(input: &mut Bytes) -> Result<ChunkRange, DecodeError> {
 
 fn get_bin(input: &mut Bytes) -> Result<Bin, DecodeError> {
     let range = get_range(input)?;
-    range.bin().ok_or(DecodeError::NotASubtree(range.start(), range.end()))
+    range
+        .bin()
+        .ok_or(DecodeError::NotASubtree(range.start(), range.end()))
 }
 
 impl Message {
@@ -186,7 +188,11 @@ impl Message {
                 out.put_u32(*source);
                 options.encode(out);
             }
-            Self::Data { chunk, timestamp, bytes } => encode_data(out, *chunk, *timestamp, bytes),
+            Self::Data {
+                chunk,
+                timestamp,
+                bytes,
+            } => encode_data(out, *chunk, *timestamp, bytes),
             Self::Ack { range, delay } => {
                 out.put_u8(code::ACK);
                 put_range(out, *range);
@@ -235,9 +241,10 @@ impl Message {
     /// Reads one message off the front of `input`.
     pub(crate) fn decode(input: &mut Bytes, format: &Format) -> Result<Self, DecodeError> {
         Ok(match input.try_get_u8()? {
-            code::HANDSHAKE => {
-                Self::Handshake { source: input.try_get_u32()?, options: ProtocolOptions::decode(input)? }
-            }
+            code::HANDSHAKE => Self::Handshake {
+                source: input.try_get_u32()?,
+                options: ProtocolOptions::decode(input)?,
+            },
             code::DATA => {
                 let range = get_range(input)?;
                 if range.count() != 1 {
@@ -249,15 +256,25 @@ impl Message {
                 if bytes.is_empty() {
                     return Err(DecodeError::EmptyChunk(range.start()));
                 }
-                Self::Data { chunk: range.start(), timestamp, bytes }
+                Self::Data {
+                    chunk: range.start(),
+                    timestamp,
+                    bytes,
+                }
             }
-            code::ACK => Self::Ack { range: get_range(input)?, delay: input.try_get_i64()? },
+            code::ACK => Self::Ack {
+                range: get_range(input)?,
+                delay: input.try_get_i64()?,
+            },
             code::HAVE => Self::Have(get_range(input)?),
             code::INTEGRITY => {
                 let bin = get_bin(input)?;
                 let mut hash = [0; HASH_LENGTH];
                 input.try_copy_to_slice(&mut hash)?;
-                Self::Integrity { bin, hash: Hash::new(hash) }
+                Self::Integrity {
+                    bin,
+                    hash: Hash::new(hash),
+                }
             }
             code::PEX_RESV4 => Self::PexResV4(Ipv4Addr::from(input.try_get_u32()?), input.try_get_u16()?),
             code::PEX_REQ => Self::PexReq,

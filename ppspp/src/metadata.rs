@@ -53,13 +53,24 @@ impl SwarmMetadata {
         table.check()?;
         let expected = table.segment_bits(chunk_size)?;
         if expected != segment_bits {
-            return Err(MetadataError::SegmentBits { expected, found: segment_bits });
+            return Err(MetadataError::SegmentBits {
+                expected,
+                found: segment_bits,
+            });
         }
         let found = table.swarm_id();
         if found != swarm_id {
-            return Err(MetadataError::SwarmId { expected: swarm_id, found });
+            return Err(MetadataError::SwarmId {
+                expected: swarm_id,
+                found,
+            });
         }
-        Ok(Self { swarm_id, chunk_size, segment_bits, table })
+        Ok(Self {
+            swarm_id,
+            chunk_size,
+            segment_bits,
+            table,
+        })
     }
 
     /// The Merkle root over all segments.

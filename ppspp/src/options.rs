@@ -216,8 +216,11 @@ impl ProtocolOptions {
                 LIVE_DISCARD_WINDOW => {
                     // The width follows the addressing method, which therefore has to be known (§7.9).
                     let method = options.addressing.ok_or(DecodeError::WindowWithoutAddressing)?;
-                    options.live_discard_window =
-                        Some(if method.is_wide() { input.try_get_u64()? } else { input.try_get_u32()?.into() });
+                    options.live_discard_window = Some(if method.is_wide() {
+                        input.try_get_u64()?
+                    } else {
+                        input.try_get_u32()?.into()
+                    });
                 }
                 SUPPORTED_MESSAGES => {
                     let length = usize::from(input.try_get_u8()?);
@@ -248,7 +251,11 @@ fn version(input: &mut Bytes, option: u8) -> Result<u8, DecodeError> {
 
 /// Splits `length` bytes off the front.
 pub(crate) fn take(input: &mut Bytes, length: usize) -> Result<Bytes, DecodeError> {
-    if input.len() < length { Err(DecodeError::Short) } else { Ok(input.split_to(length)) }
+    if input.len() < length {
+        Err(DecodeError::Short)
+    } else {
+        Ok(input.split_to(length))
+    }
 }
 
 #[cfg(test)]
@@ -267,11 +274,23 @@ mod tests {
         assert_eq!(decode(&[0, 1]), Err(DecodeError::Short));
         assert_eq!(decode(&[2, 0, 0, 255]), Err(DecodeError::SwarmIdLength(0)));
         assert_eq!(decode(&[2, 4, 1, 255]), Err(DecodeError::SwarmIdLength(1025)));
-        assert_eq!(decode(&[3, 0, 255]), Err(DecodeError::OptionValue { option: 3, value: 0 }));
-        assert_eq!(decode(&[6, 5, 255]), Err(DecodeError::OptionValue { option: 6, value: 5 }));
-        assert_eq!(decode(&[7, 0, 0, 0, 0, 255]), Err(DecodeError::WindowWithoutAddressing));
+        assert_eq!(
+            decode(&[3, 0, 255]),
+            Err(DecodeError::OptionValue { option: 3, value: 0 })
+        );
+        assert_eq!(
+            decode(&[6, 5, 255]),
+            Err(DecodeError::OptionValue { option: 6, value: 5 })
+        );
+        assert_eq!(
+            decode(&[7, 0, 0, 0, 0, 255]),
+            Err(DecodeError::WindowWithoutAddressing)
+        );
         assert_eq!(decode(&[8, 0, 255]), Err(DecodeError::BitmapLength(0)));
-        assert_eq!(decode(&[9, 0, 0, 0, 0, 255]), Err(DecodeError::OptionValue { option: 9, value: 0 }));
+        assert_eq!(
+            decode(&[9, 0, 0, 0, 0, 255]),
+            Err(DecodeError::OptionValue { option: 9, value: 0 })
+        );
     }
 
     #[test]
@@ -293,9 +312,25 @@ mod tests {
     fn bitmaps_count_from_the_left() {
         let mut out = Vec::new();
         let supported_messages = Some(SupportedMessages::of(&[0, 1, 3, 4, 7, 8, 9, 10, 11]));
-        ProtocolOptions { supported_messages, ..Default::default() }.encode(&mut out);
+        ProtocolOptions {
+            supported_messages,
+            ..Default::default()
+        }
+        .encode(&mut out);
         assert_eq!(out, [8, 2, 0xd9, 0xf0, 255]);
-        assert!(decode(&[8, 1, 0xd9, 255]).unwrap().supported_messages.unwrap().contains(7));
-        assert!(!decode(&[8, 1, 0xd9, 255]).unwrap().supported_messages.unwrap().contains(8));
+        assert!(
+            decode(&[8, 1, 0xd9, 255])
+                .unwrap()
+                .supported_messages
+                .unwrap()
+                .contains(7)
+        );
+        assert!(
+            !decode(&[8, 1, 0xd9, 255])
+                .unwrap()
+                .supported_messages
+                .unwrap()
+                .contains(8)
+        );
     }
 }

@@ -79,7 +79,8 @@ impl Origin {
         if fetch.last_data.is_none() {
             self.latency.record(now.since(fetch.started));
         }
-        self.meter.record(data.len(), now.since(fetch.last_data.unwrap_or(fetch.started)));
+        self.meter
+            .record(data.len(), now.since(fetch.last_data.unwrap_or(fetch.started)));
         fetch.last_data = Some(now);
         fetch.partial.extend_from_slice(data);
         while let Some(rest) = fetch.rest() {
@@ -91,7 +92,13 @@ impl Origin {
             let bytes = fetch.partial.split_to(length).freeze();
             fetch.next += 1;
             if wanted(chunk) && !self.waiting.contains(chunk) {
-                self.unverified.insert(chunk, Leaf { hash: Hash::of_chunk(&bytes), bytes });
+                self.unverified.insert(
+                    chunk,
+                    Leaf {
+                        hash: Hash::of_chunk(&bytes),
+                        bytes,
+                    },
+                );
                 self.waiting.insert(ChunkRange::one(chunk));
             } else {
                 received.discarded += length;
@@ -109,7 +116,10 @@ impl Origin {
 
     /// The unverified leaves of a segment.
     pub(crate) fn leaves(&self, chunks: ChunkRange) -> Vec<(u32, Hash)> {
-        self.unverified.range(chunks.chunks()).map(|(&chunk, leaf)| (chunk, leaf.hash)).collect()
+        self.unverified
+            .range(chunks.chunks())
+            .map(|(&chunk, leaf)| (chunk, leaf.hash))
+            .collect()
     }
 
     /// Takes an unverified chunk out, because it was verified, turned out forged, or came from a peer meanwhile.

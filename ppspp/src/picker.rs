@@ -142,7 +142,9 @@ impl ChunkPicker {
 
     /// An origin fetch for this segment failed. `true` = give it up.
     pub(crate) fn origin_failed(&mut self, segment: u32, now: Timestamp) -> bool {
-        let Some(demand) = self.demands.get_mut(&segment) else { return false };
+        let Some(demand) = self.demands.get_mut(&segment) else {
+            return false;
+        };
         demand.failures += 1;
         demand.retry_at = now + RETRY_ORIGIN * (1 << demand.failures.min(8));
         demand.failures >= MAX_FAILURES
@@ -172,7 +174,10 @@ impl ChunkPicker {
                     0
                 } else {
                     let chunks = view.metadata.chunks_of(segment);
-                    let holders = view.channels.values().filter(|channel| has_any(&channel.has, chunks));
+                    let holders = view
+                        .channels
+                        .values()
+                        .filter(|channel| has_any(&channel.has, chunks));
                     // What nobody has can only come from the origin: after what peers have, and in order.
                     match holders.count() {
                         0 => usize::MAX,
@@ -183,7 +188,10 @@ impl ChunkPicker {
             })
             .collect();
         order.sort_unstable_by_key(|(key, _)| *key);
-        order.into_iter().map(|((.., segment), demand)| (segment, demand)).collect()
+        order
+            .into_iter()
+            .map(|((.., segment), demand)| (segment, demand))
+            .collect()
     }
 }
 
@@ -211,7 +219,11 @@ impl<'a> Plan<'a> {
             let mut ahead = 0.0;
             for request in &channel.requests {
                 ahead += f64::from(request.bytes);
-                let expected = ahead / rate + channel.round_trip().saturating_sub(now.since(request.sent)).as_secs_f64();
+                let expected = ahead / rate
+                    + channel
+                        .round_trip()
+                        .saturating_sub(now.since(request.sent))
+                        .as_secs_f64();
                 asked.insert(request.chunk, (channel.link, expected));
             }
             if channel.choked || channel.resting_until > now {
@@ -221,13 +233,22 @@ impl<'a> Plan<'a> {
             lanes.push(Lane {
                 link: channel.link,
                 has: &channel.has,
-                room: channel.pipeline(view.metadata.chunk_size()).saturating_sub(outstanding),
+                room: channel
+                    .pipeline(view.metadata.chunk_size())
+                    .saturating_sub(outstanding),
                 queued: outstanding as f64,
                 rate,
                 round_trip: channel.round_trip().as_secs_f64(),
             });
         }
-        Self { now, view, lanes, asked, fetches: view.origin.fetches.len(), decisions: Vec::new() }
+        Self {
+            now,
+            view,
+            lanes,
+            asked,
+            fetches: view.origin.fetches.len(),
+            decisions: Vec::new(),
+        }
     }
 
     /// The chunks of a segment that are neither here nor coming from the origin, in the order to ask for them.
@@ -247,7 +268,8 @@ impl<'a> Plan<'a> {
             .missing_in(chunks)
             .flat_map(ChunkRange::chunks)
             .filter(|chunk| {
-                !self.view.origin.waiting().contains(*chunk) && !coming.iter().any(|rest| rest.contains(*chunk))
+                !self.view.origin.waiting().contains(*chunk)
+                    && !coming.iter().any(|rest| rest.contains(*chunk))
             })
             .collect();
         if far && !missing.is_empty() {
@@ -260,11 +282,18 @@ impl<'a> Plan<'a> {
 
     fn segment(&mut self, segment: u32, demand: &Demand) {
         let left = demand.deadline.since(self.now);
+        let nothing_to_give = self.fetches >= CALM_FETCHES && self.lanes.iter().all(|lane| lane.room == 0);
+        if nothing_to_give && left > self.view.urgent_window {
+            return;
+        }
         let mut missing = self.missing(segment, left > NEAR);
         if missing.is_empty() {
             return;
         }
-        let bytes: f64 = missing.iter().map(|&chunk| f64::from(self.view.metadata.chunk_length(chunk))).sum();
+        let bytes: f64 = missing
+            .iter()
+            .map(|&chunk| f64::from(self.view.metadata.chunk_length(chunk)))
+            .sum();
         let fetch_time = self.view.origin.estimate(bytes as u64).unwrap_or(UNKNOWN_FETCH);
         let urgent = left <= (fetch_time * 2 + ORIGIN_SLACK).min(self.view.urgent_window);
         if urgent && self.peers_too_slow(segment, &missing, bytes, left.max(fetch_time)) {
@@ -278,9 +307,20 @@ impl<'a> Plan<'a> {
         missing.retain(|chunk| !self.asked.contains_key(chunk));
         missing.retain(|&chunk| !self.ask(chunk));
         // What some neighbour has will come from it when there is room.
-        missing.retain(|&chunk| !self.view.channels.values().any(|channel| channel.has.contains(chunk)));
+        missing.retain(|&chunk| {
+            !self
+                .view
+                .channels
+                .values()
+                .any(|channel| channel.has.contains(chunk))
+        });
         if !missing.is_empty() && (urgent || self.is_ours(segment, demand)) {
-            self.fetch(segment, demand, &missing, if urgent { URGENT_FETCHES } else { CALM_FETCHES });
+            self.fetch(
+                segment,
+                demand,
+                &missing,
+                if urgent { URGENT_FETCHES } else { CALM_FETCHES },
+            );
         }
     }
 
@@ -308,7 +348,10 @@ impl<'a> Plan<'a> {
     /// Near the deadline, chunks that would come late from the peer asked are taken away from it.
     fn give_up_late(&mut self, missing: &[u32], left: Duration) {
         for chunk in missing {
-            let late = self.asked.get(chunk).filter(|(_, expected)| *expected > left.as_secs_f64().max(0.5));
+            let late = self
+                .asked
+                .get(chunk)
+                .filter(|(_, expected)| *expected > left.as_secs_f64().max(0.5));
             if let Some(&(link, _)) = late {
                 self.asked.remove(chunk);
                 self.decisions.push(Decision::Cancel(link, *chunk));

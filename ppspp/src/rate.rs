@@ -38,7 +38,10 @@ pub(crate) struct RoundTrip {
 impl RoundTrip {
     /// One sample.
     pub(crate) fn record(&mut self, sample: Duration) {
-        self.smoothed = Some(self.smoothed.map_or(sample, |smoothed| smoothed * 7 / 8 + sample / 8));
+        self.smoothed = Some(
+            self.smoothed
+                .map_or(sample, |smoothed| smoothed * 7 / 8 + sample / 8),
+        );
     }
 
     /// The smoothed time, or `unknown` before the first sample.
@@ -60,7 +63,11 @@ mod tests {
         }
         assert!((meter.rate().unwrap() - 100_000.0).abs() < 1.0);
         meter.record(10_000, Duration::from_millis(700));
-        assert!(meter.rate().unwrap() > 75_000.0, "one pause is no new rate: {:?}", meter.rate());
+        assert!(
+            meter.rate().unwrap() > 75_000.0,
+            "one pause is no new rate: {:?}",
+            meter.rate()
+        );
         for _ in 0..20 {
             meter.record(10_000, Duration::from_secs(1));
         }

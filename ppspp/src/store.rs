@@ -55,8 +55,12 @@ impl ChunkStore {
         bytes: usize,
         keep: impl Fn(u32) -> bool,
     ) -> usize {
-        let mut oldest: Vec<(Timestamp, u32)> =
-            self.touched.iter().filter(|(segment, _)| !keep(**segment)).map(|(&s, &t)| (t, s)).collect();
+        let mut oldest: Vec<(Timestamp, u32)> = self
+            .touched
+            .iter()
+            .filter(|(segment, _)| !keep(**segment))
+            .map(|(&s, &t)| (t, s))
+            .collect();
         oldest.sort_unstable();
         let before = self.bytes;
         for (_, segment) in oldest {

@@ -312,7 +312,11 @@ impl Swarm {
 
     /// Sum of the measured rates of all open channels, in bytes per second.
     pub fn peer_rate(&self) -> f64 {
-        self.channels.values().filter(|channel| channel.is_open()).filter_map(|channel| channel.meter.rate()).sum()
+        self.channels
+            .values()
+            .filter(|channel| channel.is_open())
+            .filter_map(|channel| channel.meter.rate())
+            .sum()
     }
 
     /// Does a datagram that came over `link` belong to this swarm? Channel IDs are ours; a datagram that opens a
@@ -323,13 +327,19 @@ impl Swarm {
             Some(0) => datagram::opening(data)
                 .and_then(|options| options.swarm_id)
                 .is_some_and(|id| id == self.metadata.swarm_id().as_ref()),
-            Some(id) => self.channels.get(&link).is_some_and(|channel| channel.local == id),
+            Some(id) => self
+                .channels
+                .get(&link)
+                .is_some_and(|channel| channel.local == id),
         }
     }
 
     /// Is the channel over `link` open, and how many bytes per second does it measure?
     pub fn link_rate(&self, link: LinkId) -> Option<f64> {
-        self.channels.get(&link).filter(|channel| channel.is_open()).map(|channel| channel.meter.rate().unwrap_or(0.0))
+        self.channels
+            .get(&link)
+            .filter(|channel| channel.is_open())
+            .map(|channel| channel.meter.rate().unwrap_or(0.0))
     }
 
     /// The verified chunks of a complete segment, in order; `None` while one is missing.
@@ -337,7 +347,11 @@ impl Swarm {
         if segment >= self.metadata.segments() {
             return None;
         }
-        self.metadata.chunks_of(segment).chunks().map(|chunk| self.store.get(chunk).cloned()).collect()
+        self.metadata
+            .chunks_of(segment)
+            .chunks()
+            .map(|chunk| self.store.get(chunk).cloned())
+            .collect()
     }
 
     /// How a chunk stands.
@@ -351,7 +365,9 @@ impl Swarm {
                     .any(|fetch| fetch.rest().is_some_and(|rest| rest.contains(chunk)))
         };
         let asked = || {
-            self.channels.values().any(|channel| channel.requests.iter().any(|request| request.chunk == chunk))
+            self.channels
+                .values()
+                .any(|channel| channel.requests.iter().any(|request| request.chunk == chunk))
         };
         if self.store.has().contains(chunk) {
             ChunkState::Held
@@ -366,10 +382,16 @@ impl Swarm {
     /// freed.
     pub fn evict(&mut self, bytes: usize) -> usize {
         let picker = &self.picker;
-        let freed = self.store.evict(&self.metadata, bytes, |segment| picker.wants(segment));
+        let freed = self
+            .store
+            .evict(&self.metadata, bytes, |segment| picker.wants(segment));
         // Chunks that went before they were announced are not to be announced.
-        let gone: Vec<ChunkRange> =
-            self.fresh.runs().iter().flat_map(|run| self.store.has().missing_in(*run)).collect();
+        let gone: Vec<ChunkRange> = self
+            .fresh
+            .runs()
+            .iter()
+            .flat_map(|run| self.store.has().missing_in(*run))
+            .collect();
         gone.into_iter().for_each(|run| self.fresh.remove(run));
         freed
     }
@@ -378,11 +400,17 @@ impl Swarm {
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         self.created.get_or_insert(now);
         self.forgive_pause(now);
-        let served_only = matches!(input, Input::Writable { .. });
+        // What cannot change a decision, or only as much as the next tick may, leads to none.
+        let mut decide = !matches!(input, Input::Writable { .. } | Input::OriginData { .. });
         match input {
             Input::LinkUp { link, peer } => self.link_up(link, peer, now),
             Input::LinkDown { link } => drop(self.channels.remove(&link)),
-            Input::Datagram { link, data } => self.datagram(link, data, now),
+            Input::Datagram { link, data } => {
+                self.datagram(link, data, now);
+                decide = self.channels.get(&link).is_none_or(|channel| {
+                    channel.outstanding() * 4 <= channel.pipeline(self.metadata.chunk_size()) * 3
+                });
+            }
             Input::Writable { link, free } => {
                 if let Some(channel) = self.channels.get_mut(&link) {
                     channel.free = free;
@@ -391,7 +419,10 @@ impl Swarm {
             }
             Input::Demand { segment, deadline } => self.demand(segment, deadline, now),
             Input::Withdraw { segment } => self.withdraw(segment),
-            Input::OriginData { fetch, data } => self.origin_data(fetch, &data, now),
+            Input::OriginData { fetch, data } => {
+                self.origin_data(fetch, &data, now);
+                decide = !self.origin.fetches.contains_key(&fetch);
+            }
             Input::OriginFailed { fetch } => self.origin_failed(fetch, now),
             Input::Upload(upload) => self.set_upload(upload),
             Input::Prospects(true) => {
@@ -402,7 +433,7 @@ impl Swarm {
             Input::Timeout => {}
         }
         self.timeouts(now);
-        if !served_only {
+        if decide {
             self.schedule(now);
         }
         self.flush(now);
@@ -425,10 +456,17 @@ impl Swarm {
         fetches.into_iter().for_each(|fetch| self.cancel_fetch(fetch));
         for channel in self.channels.values_mut() {
             channel.clear_control();
-            let options = ProtocolOptions { version: Some(1), ..Default::default() };
+            let options = ProtocolOptions {
+                version: Some(1),
+                ..Default::default()
+            };
             channel.queue(&Message::Handshake { source: 0, options });
             while let Some(datagram) = channel.take_control(now) {
-                self.outputs.push_back(Output::Transmit { link: channel.link, lane: Lane::Control, datagram });
+                self.outputs.push_back(Output::Transmit {
+                    link: channel.link,
+                    lane: Lane::Control,
+                    datagram,
+                });
             }
         }
         self.channels.clear();
@@ -450,7 +488,9 @@ impl Swarm {
     fn forgive_pause(&mut self, now: Timestamp) {
         let late = self.wake_at.map_or(Duration::ZERO, |due| now.since(due));
         if late > PAUSED {
-            self.channels.values_mut().for_each(|channel| channel.forgive(late));
+            self.channels
+                .values_mut()
+                .for_each(|channel| channel.forgive(late));
             self.picker.forgive(late);
         }
     }
@@ -459,7 +499,9 @@ impl Swarm {
         let links: Vec<LinkId> = self.channels.keys().copied().collect();
         for link in links {
             self.time_out_requests(link, now);
-            let Some(channel) = self.channels.get_mut(&link) else { continue };
+            let Some(channel) = self.channels.get_mut(&link) else {
+                continue;
+            };
             match channel.state {
                 State::Opening { repeat_at, back_off } if repeat_at <= now => {
                     channel.state = State::Opening {
@@ -476,7 +518,11 @@ impl Swarm {
                     } else if now.since(channel.last_sent) >= KEEP_ALIVE
                         && let Some(datagram) = channel.keep_alive(now)
                     {
-                        self.outputs.push_back(Output::Transmit { link, lane: Lane::Control, datagram });
+                        self.outputs.push_back(Output::Transmit {
+                            link,
+                            lane: Lane::Control,
+                            datagram,
+                        });
                     }
                 }
                 State::Opening { .. } | State::Waiting => {}
@@ -486,7 +532,9 @@ impl Swarm {
 
     /// Requests that will not be answered are taken back and may go elsewhere.
     fn time_out_requests(&mut self, link: LinkId, now: Timestamp) {
-        let Some(channel) = self.channels.get_mut(&link) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
         let limit = REQUEST_TIMEOUT.max(channel.round_trip() * 4);
         if channel.silence(now) > limit {
             // Nothing at all came: the peer or the path is in trouble.
@@ -541,27 +589,41 @@ impl Swarm {
     /// A HANDSHAKE with a few HAVEs: allowed as minor payload before it is complete (RFC 7574 §3.1.1).
     fn send_handshake(&mut self, link: LinkId, destination: u32, initiator: bool, now: Timestamp) {
         let runs: &[ChunkRange] = if self.upload { self.store.has().runs() } else { &[] };
-        let Some(channel) = self.channels.get_mut(&link) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
         let mut datagram = destination.to_be_bytes().to_vec();
         let options = channel::our_options(&self.metadata, initiator);
-        Message::Handshake { source: channel.local, options }.encode(&mut datagram);
+        Message::Handshake {
+            source: channel.local,
+            options,
+        }
+        .encode(&mut datagram);
         for run in runs.iter().take(EARLY_HAVES) {
             Message::Have(*run).encode(&mut datagram);
         }
         channel.note_sent(now);
         let datagram = datagram.into();
-        self.outputs.push_back(Output::Transmit { link, lane: Lane::Control, datagram });
+        self.outputs.push_back(Output::Transmit {
+            link,
+            lane: Lane::Control,
+            datagram,
+        });
     }
 
     /// A datagram to channel 0: somebody opens a channel. Whatever is wrong with it is answered by silence.
     fn opened(&mut self, link: LinkId, data: Bytes, now: Timestamp) {
         let mut messages = Messages::new(data, channel::format(&self.metadata));
-        let Some(Ok(Message::Handshake { source, options })) = messages.next() else { return };
+        let Some(Ok(Message::Handshake { source, options })) = messages.next() else {
+            return;
+        };
         if source == 0 || !channel::compatible(&self.metadata, &options, true) {
             return;
         }
         let fresh_id = self.random_channel_id();
-        let Some(channel) = self.channels.get_mut(&link) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
         match channel.state {
             // Both sides opened at once: the lower channel ID stays the initiator's. The other side needs our
             // HANDSHAKE again if it joined the swarm only after the first.
@@ -580,7 +642,9 @@ impl Swarm {
             // The peer left the swarm and came back.
             State::Waiting | State::Open => *channel = Channel::new(link, channel.peer, fresh_id, now),
         }
-        let Some(channel) = self.channels.get_mut(&link) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
         channel.remote = Some(source);
         channel.state = State::Waiting;
         channel.last_received = now;
@@ -590,7 +654,9 @@ impl Swarm {
 
     /// The handshake is complete: say all that was held back.
     fn established(&mut self, link: LinkId) {
-        let Some(channel) = self.channels.get_mut(&link) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
         channel.state = State::Open;
         if self.upload {
             self.announce_all(link);
@@ -603,11 +669,15 @@ impl Swarm {
     // ---- datagrams
 
     fn datagram(&mut self, link: LinkId, data: Bytes, now: Timestamp) {
-        let Some(destination) = datagram::destination(&data) else { return };
+        let Some(destination) = datagram::destination(&data) else {
+            return;
+        };
         if destination == 0 {
             return self.opened(link, data, now);
         }
-        let Some(channel) = self.channels.get_mut(&link) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
         if channel.local != destination {
             return;
         }
@@ -624,9 +694,14 @@ impl Swarm {
                     self.established(link);
                     // The other side holds state until it hears from us on its channel: speak at once.
                     let channel = self.channels.get_mut(&link);
-                    let datagram = channel.and_then(|channel| channel.take_control(now).or_else(|| channel.keep_alive(now)));
+                    let datagram = channel
+                        .and_then(|channel| channel.take_control(now).or_else(|| channel.keep_alive(now)));
                     if let Some(datagram) = datagram {
-                        self.outputs.push_back(Output::Transmit { link, lane: Lane::Control, datagram });
+                        self.outputs.push_back(Output::Transmit {
+                            link,
+                            lane: Lane::Control,
+                            datagram,
+                        });
                     }
                 }
                 _ => return self.disconnect(link, Reason::Protocol),
@@ -641,15 +716,22 @@ impl Swarm {
     fn messages(&mut self, link: LinkId, messages: Messages, now: Timestamp) {
         let mut hashes: Vec<(Bin, Hash)> = Vec::new();
         for message in messages {
-            let Ok(message) = message else { return self.disconnect(link, Reason::Protocol) };
-            let Some(channel) = self.channels.get_mut(&link) else { return };
+            let Ok(message) = message else {
+                return self.disconnect(link, Reason::Protocol);
+            };
+            let Some(channel) = self.channels.get_mut(&link) else {
+                return;
+            };
             match message {
                 Message::Handshake { source: 0, .. } => {
                     // Closing: the peer left the swarm and may come back by opening a channel.
                     let peer = channel.peer;
                     let local = self.random_channel_id();
                     let mut channel = Channel::new(link, peer, local, now);
-                    channel.state = State::Opening { repeat_at: now + LONGEST_BACK_OFF, back_off: LONGEST_BACK_OFF };
+                    channel.state = State::Opening {
+                        repeat_at: now + LONGEST_BACK_OFF,
+                        back_off: LONGEST_BACK_OFF,
+                    };
                     self.channels.insert(link, channel);
                     return;
                 }
@@ -686,7 +768,9 @@ impl Swarm {
 
     fn have(&mut self, link: LinkId, range: ChunkRange) {
         let last = self.metadata.chunks_of(self.metadata.segments() - 1).end();
-        let Some(channel) = self.channels.get_mut(&link) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
         let Some(range) = ChunkRange::new(range.start(), range.end().min(last)) else {
             return self.disconnect(link, Reason::Protocol);
         };
@@ -700,19 +784,32 @@ impl Swarm {
     }
 
     /// DATA: verified, it is kept; everything else is thrown away. `false` = the connection is over.
-    fn data(&mut self, link: LinkId, chunk: u32, bytes: Bytes, hashes: &[(Bin, Hash)], now: Timestamp) -> bool {
+    fn data(
+        &mut self,
+        link: LinkId,
+        chunk: u32,
+        bytes: Bytes,
+        hashes: &[(Bin, Hash)],
+        now: Timestamp,
+    ) -> bool {
         let length = bytes.len();
-        let Some(channel) = self.channels.get_mut(&link) else { return false };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return false;
+        };
         let asked = channel.answered(chunk, length, now);
         let segment = self.metadata.segment_of(chunk);
         // A chunk that comes after its request was given up is still good if nobody else has brought it.
         let useful = (asked || self.picker.wants(segment)) && !self.store.has().contains(chunk);
         if !self.metadata.exists(chunk) || !useful {
-            self.event(Event::Discarded { bytes: length, link: Some(link) });
+            self.event(Event::Discarded {
+                bytes: length,
+                link: Some(link),
+            });
             return true;
         }
         let verdict = if length == self.metadata.chunk_length(chunk) as usize {
-            self.tree.verify(&self.metadata, chunk, Hash::of_chunk(&bytes), hashes)
+            self.tree
+                .verify(&self.metadata, chunk, Hash::of_chunk(&bytes), hashes)
         } else {
             Verdict::Forged
         };
@@ -724,13 +821,21 @@ impl Swarm {
             }
             Verdict::Forged => {
                 self.event(Event::BadChunk { link, chunk });
-                self.event(Event::Discarded { bytes: length, link: Some(link) });
+                self.event(Event::Discarded {
+                    bytes: length,
+                    link: Some(link),
+                });
                 self.disconnect(link, Reason::Forged);
                 false
             }
             Verdict::Incomplete => {
-                self.event(Event::Discarded { bytes: length, link: Some(link) });
-                let Some(channel) = self.channels.get_mut(&link) else { return false };
+                self.event(Event::Discarded {
+                    bytes: length,
+                    link: Some(link),
+                });
+                let Some(channel) = self.channels.get_mut(&link) else {
+                    return false;
+                };
                 // The sender believes that we have hashes which we do not: it cannot serve this chunk.
                 channel.has.remove(ChunkRange::one(chunk));
                 channel.incomplete += 1;
@@ -748,7 +853,10 @@ impl Swarm {
         let segment = self.metadata.segment_of(chunk);
         let length = bytes.len() as u32;
         if self.origin.take(chunk).is_some() {
-            self.event(Event::Discarded { bytes: length as usize, link: None });
+            self.event(Event::Discarded {
+                bytes: length as usize,
+                link: None,
+            });
         }
         self.store.insert(chunk, bytes, segment, now);
         self.fresh.insert(ChunkRange::one(chunk));
@@ -767,7 +875,11 @@ impl Swarm {
                 Source::Origin => demand.http_bytes += u64::from(length),
             }
         }
-        self.event(Event::Chunk { chunk, bytes: length, source });
+        self.event(Event::Chunk {
+            chunk,
+            bytes: length,
+            source,
+        });
         self.complete(segment, now);
     }
 
@@ -790,23 +902,34 @@ impl Swarm {
     // ---- serving
 
     fn requested(&mut self, link: LinkId, range: ChunkRange, now: Timestamp) {
-        let Some(channel) = self.channels.get_mut(&link) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
         if channel.choking {
             channel.queue(&Message::Choke);
             return;
         }
-        self.store.has().present_in(range).for_each(|run| channel.enqueue_upload(run));
+        self.store
+            .has()
+            .present_in(range)
+            .for_each(|run| channel.enqueue_upload(run));
         self.serve(link, now);
     }
 
     /// Sends what is asked for while there is room: chunks are chosen only then, so that CANCEL works.
     fn serve(&mut self, link: LinkId, now: Timestamp) {
-        let Some(channel) = self.channels.get_mut(&link) else { return };
-        let (true, Some(remote)) = (channel.is_open(), channel.remote) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
+        let (true, Some(remote)) = (channel.is_open(), channel.remote) else {
+            return;
+        };
         while channel.free > 0
             && let Some(chunk) = channel.next_upload()
         {
-            let Some(bytes) = self.store.get(chunk) else { continue };
+            let Some(bytes) = self.store.get(chunk) else {
+                continue;
+            };
             let mut datagram = Vec::with_capacity(bytes.len() + 1024);
             datagram.extend(remote.to_be_bytes());
             // Peaks come before the first chunk (RFC 7574 §5.6); a peer that has the metadata knows them.
@@ -823,8 +946,13 @@ impl Swarm {
             channel.free = channel.free.saturating_sub(datagram.len());
             channel.note_sent(now);
             self.store.touch(self.metadata.segment_of(chunk), now);
-            self.outputs.push_back(Output::Transmit { link, lane: Lane::Bulk, datagram: datagram.into() });
-            self.outputs.push_back(Output::Event(Event::Uploaded { link, bytes: length }));
+            self.outputs.push_back(Output::Transmit {
+                link,
+                lane: Lane::Bulk,
+                datagram: datagram.into(),
+            });
+            self.outputs
+                .push_back(Output::Event(Event::Uploaded { link, bytes: length }));
         }
     }
 
@@ -833,13 +961,23 @@ impl Swarm {
             return;
         }
         self.upload = upload;
-        let links: Vec<LinkId> =
-            self.channels.values().filter(|channel| channel.is_open()).map(|channel| channel.link).collect();
+        let links: Vec<LinkId> = self
+            .channels
+            .values()
+            .filter(|channel| channel.is_open())
+            .map(|channel| channel.link)
+            .collect();
         for link in links {
-            let Some(channel) = self.channels.get_mut(&link) else { continue };
+            let Some(channel) = self.channels.get_mut(&link) else {
+                continue;
+            };
             channel.choking = !upload;
             channel.uploads.clear();
-            channel.queue(if upload { &Message::Unchoke } else { &Message::Choke });
+            channel.queue(if upload {
+                &Message::Unchoke
+            } else {
+                &Message::Choke
+            });
             if upload {
                 self.announce_all(link);
             }
@@ -850,7 +988,9 @@ impl Swarm {
 
     /// HAVE for everything, run by run.
     fn announce_all(&mut self, link: LinkId) {
-        let Some(channel) = self.channels.get_mut(&link) else { return };
+        let Some(channel) = self.channels.get_mut(&link) else {
+            return;
+        };
         if !self.upload {
             return;
         }
@@ -867,7 +1007,9 @@ impl Swarm {
             return;
         }
         for run in fresh.runs() {
-            let Some(interval) = self.store.has().run_around(run.start()) else { continue };
+            let Some(interval) = self.store.has().run_around(run.start()) else {
+                continue;
+            };
             for channel in self.channels.values_mut().filter(|channel| channel.is_open()) {
                 // Not to those who have it all themselves.
                 if !channel.has.contains_range(interval) {
@@ -883,7 +1025,11 @@ impl Swarm {
         }
         for channel in self.channels.values_mut() {
             while let Some(datagram) = channel.take_control(now) {
-                self.outputs.push_back(Output::Transmit { link: channel.link, lane: Lane::Control, datagram });
+                self.outputs.push_back(Output::Transmit {
+                    link: channel.link,
+                    lane: Lane::Control,
+                    datagram,
+                });
             }
         }
     }
@@ -921,7 +1067,10 @@ impl Swarm {
         // Unverified bytes of a segment nobody waits for would stay for ever.
         for (chunk, _) in self.origin.leaves(chunks) {
             if let Some(bytes) = self.origin.take(chunk) {
-                self.event(Event::Discarded { bytes: bytes.len(), link: None });
+                self.event(Event::Discarded {
+                    bytes: bytes.len(),
+                    link: None,
+                });
             }
         }
     }
@@ -933,12 +1082,20 @@ impl Swarm {
 
     fn origin_data(&mut self, fetch: FetchId, data: &[u8], now: Timestamp) {
         let Some(segment) = self.origin.fetches.get(&fetch).map(|fetch| fetch.segment) else {
-            return self.event(Event::Discarded { bytes: data.len(), link: None });
+            return self.event(Event::Discarded {
+                bytes: data.len(),
+                link: None,
+            });
         };
         let has = self.store.has();
-        let received = self.origin.receive(&self.metadata, fetch, data, |chunk| !has.contains(chunk), now);
+        let received = self
+            .origin
+            .receive(&self.metadata, fetch, data, |chunk| !has.contains(chunk), now);
         if received.discarded > 0 {
-            self.event(Event::Discarded { bytes: received.discarded, link: None });
+            self.event(Event::Discarded {
+                bytes: received.discarded,
+                link: None,
+            });
         }
         if received.complete {
             self.verify_origin(segment, now);
@@ -962,7 +1119,10 @@ impl Swarm {
                 }
                 Verdict::Forged => {
                     if let Some(bytes) = self.origin.take(chunk) {
-                        self.event(Event::Discarded { bytes: bytes.len(), link: None });
+                        self.event(Event::Discarded {
+                            bytes: bytes.len(),
+                            link: None,
+                        });
                     }
                 }
                 Verdict::Incomplete => {}
@@ -975,10 +1135,14 @@ impl Swarm {
     }
 
     fn origin_failed(&mut self, fetch: FetchId, now: Timestamp) {
-        let Some(fetch) = self.origin.fetches.remove(&fetch) else { return };
+        let Some(fetch) = self.origin.fetches.remove(&fetch) else {
+            return;
+        };
         if self.picker.origin_failed(fetch.segment, now) {
             self.withdraw(fetch.segment);
-            self.event(Event::SegmentFailed { segment: fetch.segment });
+            self.event(Event::SegmentFailed {
+                segment: fetch.segment,
+            });
         }
     }
 
@@ -1006,7 +1170,11 @@ impl Swarm {
                 Decision::Request(link, chunk) => {
                     let bytes = self.metadata.chunk_length(chunk);
                     if let Some(channel) = self.channels.get_mut(&link) {
-                        channel.requests.push(Request { chunk, bytes, sent: now });
+                        channel.requests.push(Request {
+                            chunk,
+                            bytes,
+                            sent: now,
+                        });
                         asked.entry(link).or_default().insert(ChunkRange::one(chunk));
                     }
                 }
@@ -1019,13 +1187,20 @@ impl Swarm {
                 Decision::Fetch(segment, chunks) => {
                     let bytes = self.metadata.bytes_in_segment(chunks);
                     let fetch = self.origin.start(segment, chunks, now);
-                    self.outputs.push_back(Output::FetchOrigin { fetch, segment, bytes });
+                    self.outputs.push_back(Output::FetchOrigin {
+                        fetch,
+                        segment,
+                        bytes,
+                    });
                 }
             }
         }
         for (link, chunks) in asked {
             if let Some(channel) = self.channels.get_mut(&link) {
-                chunks.runs().iter().for_each(|run| channel.queue(&Message::Request(*run)));
+                chunks
+                    .runs()
+                    .iter()
+                    .for_each(|run| channel.queue(&Message::Request(*run)));
             }
         }
     }

@@ -1,0 +1,507 @@
+//! A small deterministic network for whole swarms: links with latency and a shared uplink, an origin, players. Time
+//! is virtual; the seed decides everything else.
+
+#![allow(dead_code, missing_docs)]
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ppspp::hash::SubtreeHasher;
+use ppspp::segment_table::{Segment, segment_bits};
+use ppspp::swarm::{Config, Event, Input, Lane, Output, Reason};
+use ppspp::{FetchId, LinkId, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
+
+pub const CHUNK: u32 = 8192;
+
+/// Noise that differs in every segment.
+pub fn content(segments: usize, size: usize) -> Vec<Vec<u8>> {
+    let mut rng = fastrand::Rng::with_seed(7);
+    (0..segments)
+        .map(|n| (0..size + n % 3 * 100).map(|_| rng.u8(..)).collect())
+        .collect()
+}
+
+pub fn metadata(content: &[Vec<u8>]) -> SwarmMetadata {
+    let bits = segment_bits(content.iter().map(|segment| segment.len() as u64), CHUNK).unwrap();
+    let segments = content
+        .iter()
+        .map(|bytes| {
+            let mut hasher = SubtreeHasher::new(CHUNK, bits);
+            hasher.update(bytes);
+            let (size, root) = hasher.finish();
+            Segment { size, root }
+        })
+        .collect();
+    let table = SegmentTable { segments };
+    SwarmMetadata::new(table.swarm_id(), CHUNK, bits, table).unwrap()
+}
+
+/// Something that happens later.
+#[derive(Debug)]
+enum Pending {
+    Datagram {
+        to: usize,
+        link: LinkId,
+        lane: Lane,
+        data: Bytes,
+    },
+    Writable {
+        to: usize,
+        link: LinkId,
+    },
+    OriginData {
+        to: usize,
+        fetch: FetchId,
+        data: Bytes,
+    },
+    OriginFailed {
+        to: usize,
+        fetch: FetchId,
+    },
+    LinkDown {
+        to: usize,
+        link: LinkId,
+    },
+    Play {
+        who: usize,
+    },
+    Wake {
+        who: usize,
+    },
+}
+
+struct Scheduled {
+    at: Timestamp,
+    order: u64,
+    what: Pending,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+impl Eq for Scheduled {}
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// One end of a link.
+pub struct End {
+    pub to: usize,
+    pub remote: LinkId,
+    /// Bytes on their way that count against the window.
+    queued: usize,
+}
+
+/// A viewer: a swarm, its links, a player that wants `window` segments ahead.
+pub struct Node {
+    pub id: PeerId,
+    pub swarm: Swarm,
+    pub links: BTreeMap<LinkId, End>,
+    pub uplink: f64,
+    uplink_free_at: Timestamp,
+    origin_free_at: Timestamp,
+    pub events: Vec<(Timestamp, Event)>,
+    pub disconnected: Vec<(LinkId, Reason)>,
+    pub fetched: u64,
+    pub alive: bool,
+    /// Changes a datagram before it leaves: a liar's hook.
+    pub forge: Option<fn(Lane, &Bytes) -> Option<Bytes>>,
+    pub origin_works: bool,
+    playing: bool,
+    /// Media seconds, at `speed` of real time.
+    pub position: f64,
+    pub wanted_to: u32,
+    pub window: u32,
+    pub stalls: Duration,
+    aborted: Vec<FetchId>,
+}
+
+/// The whole world.
+pub struct World {
+    pub now: Timestamp,
+    pub nodes: Vec<Node>,
+    pub content: Vec<Vec<u8>>,
+    pub metadata: SwarmMetadata,
+    pub latency: Duration,
+    /// Seconds of media in a segment.
+    pub segment_seconds: f64,
+    pub origin_rate: f64,
+    /// The origin serves other bytes than the metadata promise.
+    pub origin_corrupt: bool,
+    pub control_bytes: u64,
+    queue: BinaryHeap<Reverse<Scheduled>>,
+    order: u64,
+    next_link: u32,
+}
+
+const WINDOW_BYTES: usize = 256 * 1024;
+const STEP: Duration = Duration::from_millis(100);
+
+impl World {
+    pub fn new(segments: usize, segment_bytes: usize) -> Self {
+        let content = content(segments, segment_bytes);
+        Self {
+            now: Timestamp(1_700_000_000_000_000),
+            nodes: Vec::new(),
+            metadata: metadata(&content),
+            content,
+            latency: Duration::from_millis(20),
+            segment_seconds: 2.0,
+            origin_rate: 2e6,
+            origin_corrupt: false,
+            control_bytes: 0,
+            queue: BinaryHeap::new(),
+            order: 0,
+            next_link: 1,
+        }
+    }
+
+    pub fn size(&self) -> u64 {
+        self.metadata.bytes()
+    }
+
+    pub fn fetched(&self) -> u64 {
+        self.nodes.iter().map(|node| node.fetched).sum()
+    }
+
+    pub fn join(&mut self) -> usize {
+        let seed = self.nodes.len() as u64 + 1;
+        let mut rng = fastrand::Rng::with_seed(seed * 1000);
+        let id = PeerId(std::array::from_fn(|_| rng.u8(..)));
+        let config = Config {
+            peer_id: id,
+            seed,
+            urgent_window: Duration::from_secs(6),
+        };
+        self.nodes.push(Node {
+            id,
+            swarm: Swarm::new(config, self.metadata.clone()),
+            links: BTreeMap::new(),
+            uplink: 1e6,
+            uplink_free_at: self.now,
+            origin_free_at: self.now,
+            events: Vec::new(),
+            disconnected: Vec::new(),
+            fetched: 0,
+            alive: true,
+            forge: None,
+            origin_works: true,
+            playing: false,
+            position: 0.0,
+            wanted_to: 0,
+            window: 15,
+            stalls: Duration::ZERO,
+            aborted: Vec::new(),
+        });
+        self.nodes.len() - 1
+    }
+
+    pub fn connect(&mut self, a: usize, b: usize) {
+        let (at_a, at_b) = (LinkId(self.next_link), LinkId(self.next_link + 1));
+        self.next_link += 2;
+        self.nodes[a].links.insert(
+            at_a,
+            End {
+                to: b,
+                remote: at_b,
+                queued: 0,
+            },
+        );
+        self.nodes[b].links.insert(
+            at_b,
+            End {
+                to: a,
+                remote: at_a,
+                queued: 0,
+            },
+        );
+        for (who, link, peer) in [(a, at_a, self.nodes[b].id), (b, at_b, self.nodes[a].id)] {
+            self.input(who, Input::LinkUp { link, peer });
+            self.input(
+                who,
+                Input::Writable {
+                    link,
+                    free: WINDOW_BYTES,
+                },
+            );
+        }
+    }
+
+    pub fn connect_all(&mut self, who: usize) {
+        (0..who)
+            .filter(|other| self.nodes[*other].alive)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|other| {
+                self.connect(who, other);
+            });
+    }
+
+    pub fn play(&mut self, who: usize) {
+        self.nodes[who].playing = true;
+        self.schedule(Duration::ZERO, Pending::Play { who });
+    }
+
+    /// Gone without a word; the others notice after `noticed`.
+    pub fn kill(&mut self, who: usize, noticed: Duration) {
+        self.nodes[who].alive = false;
+        let ends: Vec<(usize, LinkId)> = self.nodes[who]
+            .links
+            .values()
+            .map(|end| (end.to, end.remote))
+            .collect();
+        for (to, link) in ends {
+            self.schedule(noticed, Pending::LinkDown { to, link });
+        }
+    }
+
+    fn schedule(&mut self, after: Duration, what: Pending) {
+        self.schedule_at(self.now + after, what);
+    }
+
+    fn schedule_at(&mut self, at: Timestamp, what: Pending) {
+        self.order += 1;
+        self.queue.push(Reverse(Scheduled {
+            at,
+            order: self.order,
+            what,
+        }));
+    }
+
+    pub fn input(&mut self, who: usize, input: Input) {
+        if !self.nodes[who].alive {
+            return;
+        }
+        self.nodes[who].swarm.handle(self.now, input);
+        while let Some(output) = self.nodes[who].swarm.poll_output() {
+            self.output(who, output);
+        }
+        if let Some(at) = self.nodes[who].swarm.poll_timeout() {
+            self.schedule_at(at.max(self.now), Pending::Wake { who });
+        }
+    }
+
+    fn output(&mut self, who: usize, output: Output) {
+        match output {
+            Output::Transmit { link, lane, datagram } => self.transmit(who, link, lane, datagram),
+            Output::FetchOrigin {
+                fetch,
+                segment,
+                bytes,
+            } => self.fetch(who, fetch, segment, bytes),
+            Output::CancelOrigin { fetch } => self.nodes[who].aborted.push(fetch),
+            Output::Disconnect { link, reason } => {
+                self.nodes[who].disconnected.push((link, reason));
+                if let Some(end) = self.nodes[who].links.remove(&link) {
+                    self.schedule(
+                        self.latency,
+                        Pending::LinkDown {
+                            to: end.to,
+                            link: end.remote,
+                        },
+                    );
+                }
+            }
+            Output::Event(event) => self.nodes[who].events.push((self.now, event)),
+        }
+    }
+
+    fn transmit(&mut self, who: usize, link: LinkId, lane: Lane, datagram: Bytes) {
+        let forged = self.nodes[who]
+            .forge
+            .map_or(Some(datagram.clone()), |forge| forge(lane, &datagram));
+        let Some(datagram) = forged else { return };
+        if lane == Lane::Control {
+            self.control_bytes += datagram.len() as u64;
+        }
+        let now = self.now;
+        let node = &mut self.nodes[who];
+        let Some(end) = node.links.get_mut(&link) else {
+            return;
+        };
+        let (to, remote) = (end.to, end.remote);
+        let start = node.uplink_free_at.max(now);
+        let sent = start + Duration::from_secs_f64(datagram.len() as f64 / node.uplink);
+        node.uplink_free_at = sent;
+        if lane == Lane::Bulk {
+            end.queued += datagram.len();
+            self.schedule_at(sent, Pending::Writable { to: who, link });
+        }
+        self.schedule_at(
+            sent + self.latency,
+            Pending::Datagram {
+                to,
+                link: remote,
+                lane,
+                data: datagram,
+            },
+        );
+    }
+
+    fn fetch(&mut self, who: usize, fetch: FetchId, segment: u32, bytes: std::ops::Range<u64>) {
+        let latency = Duration::from_millis(50);
+        if !self.nodes[who].origin_works {
+            return self.schedule(latency, Pending::OriginFailed { to: who, fetch });
+        }
+        let mut body = self.content[segment as usize][bytes.start as usize..bytes.end as usize].to_vec();
+        if self.origin_corrupt {
+            body[0] ^= 1;
+        }
+        let mut at = self.nodes[who].origin_free_at.max(self.now + latency);
+        for piece in body.chunks(8000) {
+            at += Duration::from_secs_f64(piece.len() as f64 / self.origin_rate);
+            let data = Bytes::copy_from_slice(piece);
+            self.schedule_at(at, Pending::OriginData { to: who, fetch, data });
+        }
+        self.nodes[who].origin_free_at = at;
+    }
+
+    /// One step of a player: wants what is ahead, plays when the current segment is here.
+    fn step_player(&mut self, who: usize) {
+        let segments = self.metadata.segments();
+        let seconds = self.segment_seconds;
+        let node = &mut self.nodes[who];
+        let current = (node.position / seconds) as u32;
+        if current >= segments {
+            node.playing = false;
+            return;
+        }
+        if node.swarm.has().contains_range(self.metadata.chunks_of(current)) {
+            node.position += STEP.as_secs_f64();
+        } else {
+            node.stalls += STEP;
+        }
+        let position = node.position;
+        let to = segments.min(current + node.window);
+        node.wanted_to = node.wanted_to.max(to);
+        let wanted: Vec<u32> = (current..to)
+            .filter(|segment| !node.swarm.has().contains_range(self.metadata.chunks_of(*segment)))
+            .collect();
+        for segment in wanted {
+            let ahead = (f64::from(segment) * seconds - position).max(0.0);
+            let deadline = self.now + Duration::from_secs_f64(ahead);
+            self.input(who, Input::Demand { segment, deadline });
+        }
+        self.schedule(STEP, Pending::Play { who });
+    }
+
+    /// Runs until `until`; `false` when nothing is left to happen.
+    pub fn run_until(&mut self, until: Timestamp) -> bool {
+        while let Some(Reverse(next)) = self.queue.peek() {
+            if next.at > until {
+                self.now = until;
+                return true;
+            }
+            let Some(Reverse(Scheduled { at, what, .. })) = self.queue.pop() else {
+                break;
+            };
+            self.now = at;
+            match what {
+                Pending::Datagram { to, link, data, .. } => {
+                    if self.nodes[to].links.contains_key(&link) {
+                        self.input(to, Input::Datagram { link, data });
+                    }
+                }
+                Pending::Writable { to, link } => {
+                    let start = self.nodes[to].uplink_free_at;
+                    let backlog = start.since(self.now).as_secs_f64() * self.nodes[to].uplink;
+                    let free = WINDOW_BYTES.saturating_sub(backlog as usize);
+                    self.input(to, Input::Writable { link, free });
+                }
+                Pending::OriginData { to, fetch, data } => {
+                    if !self.nodes[to].aborted.contains(&fetch) {
+                        self.nodes[to].fetched += data.len() as u64;
+                        self.input(to, Input::OriginData { fetch, data });
+                    }
+                }
+                Pending::OriginFailed { to, fetch } => self.input(to, Input::OriginFailed { fetch }),
+                Pending::LinkDown { to, link } => {
+                    self.nodes[to].links.remove(&link);
+                    self.input(to, Input::LinkDown { link });
+                }
+                Pending::Play { who } => {
+                    if self.nodes[who].alive {
+                        self.step_player(who);
+                    }
+                }
+                Pending::Wake { who } => {
+                    // Outdated wake-ups stay in the queue: only the one that is due counts.
+                    if self.nodes[who]
+                        .swarm
+                        .poll_timeout()
+                        .is_some_and(|due| due <= self.now)
+                    {
+                        self.input(who, Input::Timeout);
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    pub fn run_for(&mut self, time: Duration) {
+        self.run_until(self.now + time);
+    }
+
+    /// Runs until every living player has played to the end.
+    pub fn run_to_end(&mut self) {
+        let limit = self.now + Duration::from_secs(3600);
+        while self.nodes.iter().any(|node| node.playing && node.alive) {
+            assert!(self.now < limit, "the players do not get to the end");
+            self.run_for(Duration::from_secs(1));
+        }
+    }
+
+    /// Everything held is the content, byte for byte.
+    pub fn check_bytes(&self, who: usize) {
+        for (segment, bytes) in self.content.iter().enumerate() {
+            if let Some(chunks) = self.nodes[who].swarm.read_segment(segment as u32) {
+                assert_eq!(&chunks.concat(), bytes, "segment {segment}");
+            }
+        }
+    }
+}
+
+impl Node {
+    pub fn bytes_from_peers(&self) -> u64 {
+        self.bytes(|source| matches!(source, ppspp::Source::Peer(_)))
+    }
+
+    pub fn bytes_from_origin(&self) -> u64 {
+        self.bytes(|source| source == ppspp::Source::Origin)
+    }
+
+    fn bytes(&self, of: impl Fn(ppspp::Source) -> bool) -> u64 {
+        self.events
+            .iter()
+            .map(|(_, event)| match event {
+                Event::Chunk { bytes, source, .. } if of(*source) => u64::from(*bytes),
+                _ => 0,
+            })
+            .sum()
+    }
+
+    pub fn discarded(&self) -> u64 {
+        self.events
+            .iter()
+            .map(|(_, event)| {
+                if let Event::Discarded { bytes, .. } = event {
+                    *bytes as u64
+                } else {
+                    0
+                }
+            })
+            .sum()
+    }
+}
