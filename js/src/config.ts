@@ -1,6 +1,6 @@
 /** Every option of Shoal: what it is, its unit, its default, and why one would change it. */
 
-import { nearestName } from './spelling';
+import { nearestName } from './spelling.js';
 
 /** On, off, or decided from the viewer's link and battery. */
 export type Switch = boolean | 'on' | 'off' | 'auto';

@@ -1,9 +1,9 @@
 /** `<shoal-video>`: a video element whose media may come from peers. */
 
-import { OPTION_NAMES, type ShoalConfig } from './config';
-import type { Shoal } from './engine';
-import { messageOf } from './errors';
-import { ShoalPlayer } from './player';
+import { OPTION_NAMES, type ShoalConfig } from './config.js';
+import type { Shoal } from './engine.js';
+import { messageOf } from './errors.js';
+import { ShoalPlayer } from './player.js';
 
 /** Attributes handed to the inner `<video>` as they are. */
 const MIRRORED = [

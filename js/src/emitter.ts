@@ -35,11 +35,17 @@ export class Emitter<Events extends object> {
   /** @internal */
   emit<Name extends keyof Events>(event: Name, detail: Events[Name]): void {
     for (const listener of [...(this.#listeners.get(event) ?? [])]) {
-      try {
-        (listener as Listener<Events[Name]>)(detail);
-      } catch (error) {
-        reportListenerError(error);
-      }
+      this.send(event, listener as Listener<Events[Name]>, detail);
+    }
+  }
+
+  /** Calls one listener, if it still listens. @internal */
+  send<Name extends keyof Events>(event: Name, listener: Listener<Events[Name]>, detail: Events[Name]): void {
+    if (!this.#listeners.get(event)?.has(listener)) return;
+    try {
+      listener(detail);
+    } catch (error) {
+      reportListenerError(error);
     }
   }
 

@@ -1,13 +1,21 @@
 /** The engine that every surface hands out: it owns the wasm peer and survives its failures. */
 
-import { type ResolvedConfig, reconfigure, resolveConfig, type ShoalConfig } from './config';
-import { Emitter, type Listener } from './emitter';
-import { FallbackError, isTrap, messageOf, reasonOf } from './errors';
-import { PlaybackWatch } from './playback';
-import { LinkPolicy } from './policy';
-import { type EngineState, emptyStats, type PeerInfo, type ShoalEvents, type Stats, TOTALS } from './stats';
-import { loadPeer, onTrap, type PeerLoader, reportTrap } from './wasm';
-import type { ChunkMapSegment, Peer } from './wasm-api';
+import { type ResolvedConfig, reconfigure, resolveConfig, type ShoalConfig } from './config.js';
+import { Emitter, type Listener } from './emitter.js';
+import { FallbackError, isTrap, messageOf, reasonOf } from './errors.js';
+import { PlaybackWatch, type Position } from './playback.js';
+import { LinkPolicy } from './policy.js';
+import {
+  type EngineState,
+  emptyStats,
+  type FallbackDetail,
+  type PeerInfo,
+  type ShoalEvents,
+  type Stats,
+  TOTALS,
+} from './stats.js';
+import { loadPeer, onTrap, type PeerLoader, reportTrap } from './wasm.js';
+import type { ChunkMapSegment, Peer } from './wasm-api.js';
 
 /** One media segment to load. @internal */
 export interface SegmentRequest {
@@ -60,16 +68,20 @@ export class Shoal {
   #earlier = emptyStats('off');
   #plainBytes = 0;
   readonly #emitter = new Emitter<ShoalEvents>();
-  readonly #reasons = new Set<string>();
+  /** Every fallback so far by its reason. */
+  readonly #fallbacks = new Map<string, FallbackDetail>();
   readonly #pending = new Map<number, (error: Error) => void>();
   readonly #policy: LinkPolicy;
   readonly #loadPeer: PeerLoader;
   /** @internal */
   readonly playback: PlaybackWatch;
   /** What a player that is fed by the wasm peer does when it loses it. @internal */
-  onPeerLost: (() => void) | undefined;
+  onPeerLost: ((position: Position) => void) | undefined;
 
   /** @throws `ConfigError` when an option is unknown or of the wrong form */
+  constructor(config?: ShoalConfig);
+  /** @internal */
+  constructor(config?: ShoalConfig, parts?: EngineParts);
   constructor(config: ShoalConfig = {}, parts: EngineParts = {}) {
     this.#config = resolveConfig(config);
     this.#loadPeer = parts.loadPeer ?? loadPeer;
@@ -86,9 +98,18 @@ export class Shoal {
     return this.#state;
   }
 
-  /** Calls `listener` on every `event`. While `stats` has listeners it comes once a second. */
+  /**
+   * Calls `listener` on every `event`. While `stats` has listeners it comes once a second. A new listener of
+   * `fallback` is also told of those that happened before: the engine may be handed out after its start.
+   */
   on<Name extends keyof ShoalEvents>(event: Name, listener: Listener<ShoalEvents[Name]>): this {
     this.#emitter.on(event, listener);
+    if (event === 'fallback') {
+      const earlier = [...this.#fallbacks.values()];
+      queueMicrotask(() => {
+        for (const detail of earlier) this.#emitter.send('fallback', listener as Listener<FallbackDetail>, detail);
+      });
+    }
     this.#tick();
     return this;
   }
@@ -365,9 +386,10 @@ export class Shoal {
       case 'error': {
         const { message, fatal } = detail as ShoalEvents['error'];
         if (!fatal || !this.onPeerLost) break;
-        // Fatal for the feeder is not fatal for the viewer.
+        // Fatal for the feeder is not fatal for the viewer. The peer is in the middle of this call: it ends after it.
+        const position = this.playback.position();
+        queueMicrotask(() => this.#fail(new FallbackError('media-source', message), 'media-source', position));
         this.#emitter.emit('error', { message, fatal: false });
-        this.#fail(new FallbackError('media-source', message));
         return;
       }
       case 'stall':
@@ -385,23 +407,23 @@ export class Shoal {
   }
 
   /** P2P is over for this source. */
-  #fail(error: unknown, reason = 'wasm-trap'): void {
+  #fail(error: unknown, reason = 'wasm-trap', position = this.playback.position()): void {
     const failure = isTrap(error)
       ? reportTrap(error)
       : error instanceof FallbackError
         ? error
         : new FallbackError(reasonOf(error, reason), messageOf(error));
     // `reportTrap` has come back here through `onTrap` when this engine is watching.
-    if (this.#destroyed || (this.#state === 'fallback' && !this.#peer && this.#reasons.has(failure.reason))) return;
+    if (this.#destroyed || (this.#state === 'fallback' && !this.#peer && this.#fallbacks.has(failure.reason))) return;
     this.#dropPeer(failure);
     this.#announce(failure.reason, failure.message);
-    this.onPeerLost?.();
+    this.onPeerLost?.(position);
   }
 
   #announce(reason: string, message: string): void {
     this.#setState('fallback');
-    if (this.#reasons.has(reason)) return;
-    this.#reasons.add(reason);
+    if (this.#fallbacks.has(reason)) return;
+    this.#fallbacks.set(reason, { reason, message });
     this.log('fallback', reason, message);
     this.#emitter.emit('fallback', { reason, message });
   }

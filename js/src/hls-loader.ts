@@ -8,9 +8,9 @@ import type {
   LoaderConfiguration,
   LoaderStats,
 } from 'hls.js';
-import type { SegmentLoad } from './engine';
-import type { HlsSource, InFlight, Located } from './hls-source';
-import { resetStats, setLoaded } from './hls-timing';
+import type { SegmentLoad } from './engine.js';
+import type { HlsSource, InFlight, Located } from './hls-source.js';
+import { resetStats, setLoaded } from './hls-timing.js';
 
 /** A class of loaders, as hls.js takes it in its configuration. */
 export type FragmentLoaderClass = new (config: HlsConfig) => Loader<FragmentLoaderContext>;

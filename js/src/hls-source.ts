@@ -2,9 +2,9 @@
 
 import type Hls from 'hls.js';
 import type { FragmentLoaderContext, LevelDetails } from 'hls.js';
-import type { SegmentRequest, Shoal } from './engine';
-import { Throughput } from './hls-timing';
-import type { ShoalEvents } from './stats';
+import type { SegmentRequest, Shoal } from './engine.js';
+import { Throughput } from './hls-timing.js';
+import type { ShoalEvents } from './stats.js';
 
 /** More playlists than any stream has; the oldest is forgotten first. */
 const MAX_PLAYLISTS = 256;

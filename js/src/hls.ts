@@ -2,10 +2,10 @@
 
 import type HlsType from 'hls.js';
 import type { HlsConfig } from 'hls.js';
-import { ConfigError, type ShoalConfig } from './config';
-import { type EngineParts, Shoal } from './engine';
-import { type FragmentLoaderClass, shoalFragmentLoader } from './hls-loader';
-import { HlsSource } from './hls-source';
+import { ConfigError, type ShoalConfig } from './config.js';
+import { type EngineParts, Shoal } from './engine.js';
+import { type FragmentLoaderClass, shoalFragmentLoader } from './hls-loader.js';
+import { HlsSource } from './hls-source.js';
 
 type HlsClass = typeof HlsType;
 

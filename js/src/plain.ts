@@ -1,6 +1,7 @@
 /** Plain HTTP playback, with whatever the page and the browser have: what is left when Shoal cannot play. */
 
-import type { Shoal } from './engine';
+import type { Shoal } from './engine.js';
+import type { Position } from './playback.js';
 
 /** The parts of hls.js that are used here. */
 export interface HlsLike {
@@ -33,6 +34,7 @@ export class PlainPlayback {
   mode: PlainMode = 'none';
   #hls: HlsLike | undefined;
   #closed = false;
+  #startAt = 0;
   readonly #stopListening: (() => void)[] = [];
 
   /**
@@ -45,15 +47,14 @@ export class PlainPlayback {
     private readonly fallbackHls: HlsConstructor | undefined,
   ) {}
 
-  /** Starts, and goes on at the present position when the video was already playing. */
-  start(): void {
+  /** Starts, and goes on where another player stopped. */
+  start({ time, playing }: Position): void {
     const { video } = this;
-    const resumeAt = video.currentTime;
-    const wasPlaying = !video.paused && !video.ended;
-    if (resumeAt > 0 || wasPlaying) {
+    this.#startAt = time;
+    if (time > 0 || playing) {
       this.#once('loadedmetadata', () => {
-        if (resumeAt > 0) video.currentTime = resumeAt;
-        if (wasPlaying) video.play().catch(() => {});
+        if (time > 0) video.currentTime = time;
+        if (playing) video.play().catch(() => {});
       });
     }
     if (isPlainFile(this.url)) this.#playFile();
@@ -99,7 +100,7 @@ export class PlainPlayback {
     }
     this.mode = 'hls.js';
     // `p2p: false` keeps an `Hls` that was upgraded with `withShoal` from trying again what has just failed.
-    this.#hls = new Hls({ p2p: false, startPosition: this.video.currentTime || -1 });
+    this.#hls = new Hls({ p2p: false, startPosition: this.#startAt || -1 });
     this.#hls.loadSource(new URL(this.url, document.baseURI).href);
     this.#hls.attachMedia(this.video);
   }

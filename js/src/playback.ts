@@ -8,6 +8,14 @@ export interface PlaybackListener {
   onStall(at: number, ms: number): void;
 }
 
+/** Where playback is, for another player to go on from. */
+export interface Position {
+  /** Seconds of media time. */
+  time: number;
+  /** Was it playing rather than paused? */
+  playing: boolean;
+}
+
 /** Figures of one `<video>` since {@link PlaybackWatch.begin}. */
 export class PlaybackWatch {
   /** Milliseconds from `begin()` to the first frame playing; `null` before it. */
@@ -50,6 +58,12 @@ export class PlaybackWatch {
     this.#video = video;
     for (const [name, listener] of this.#events) video.addEventListener(name, listener);
     if (!video.paused || video.autoplay) this.#want();
+  }
+
+  /** Where playback is now. */
+  position(): Position {
+    const video = this.#video;
+    return { time: video?.currentTime ?? 0, playing: !!video && !video.paused && !video.ended };
   }
 
   /** Stops watching. */

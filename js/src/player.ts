@@ -1,9 +1,10 @@
 /** `ShoalPlayer`: no other player is needed; HLS with fMP4 segments goes straight into Media Source Extensions. */
 
-import type { ShoalConfig } from './config';
-import { type EngineParts, Shoal } from './engine';
-import { type HlsConstructor, isPlainFile, type PlainMode, PlainPlayback } from './plain';
-import type { Rendition } from './wasm-api';
+import type { ShoalConfig } from './config.js';
+import { type EngineParts, Shoal } from './engine.js';
+import { type HlsConstructor, isPlainFile, type PlainMode, PlainPlayback } from './plain.js';
+import type { Position } from './playback.js';
+import type { Rendition } from './wasm-api.js';
 
 /** The options of {@link ShoalPlayer.attach}. */
 export interface PlayerConfig extends ShoalConfig {
@@ -34,8 +35,8 @@ export class ShoalPlayer {
     this.shoal = new Shoal(options, parts);
     this.shoal.playback.begin();
     this.shoal.playback.watch(video);
-    this.shoal.onPeerLost = () => {
-      if (this.#fed) this.#playPlain();
+    this.shoal.onPeerLost = (position) => {
+      if (this.#fed) this.#playPlain(position);
     };
   }
 
@@ -115,10 +116,10 @@ export class ShoalPlayer {
     }
   }
 
-  #playPlain(): void {
+  #playPlain(position: Position = this.shoal.playback.position()): void {
     this.#fed = false;
     if (this.#destroyed || this.#plain) return;
     this.#plain = new PlainPlayback(this.shoal, this.video, this.url, this.#fallbackHls);
-    this.#plain.start();
+    this.#plain.start(position);
   }
 }

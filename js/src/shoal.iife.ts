@@ -3,12 +3,12 @@
  * are `data-` attributes of the tag, for example `data-tracker` or `data-max-upload-kbps`.
  */
 
-import { resolveConfig, type ShoalConfig } from './config';
-import { configFromAttributes, defineShoalVideo, ShoalVideoElement, setElementDefaults } from './element';
-import { Shoal } from './engine';
-import { messageOf } from './errors';
-import { withShoal } from './hls';
-import { ShoalPlayer } from './player';
+import { resolveConfig, type ShoalConfig } from './config.js';
+import { configFromAttributes, defineShoalVideo, ShoalVideoElement, setElementDefaults } from './element.js';
+import { Shoal } from './engine.js';
+import { messageOf } from './errors.js';
+import { withShoal } from './hls.js';
+import { ShoalPlayer } from './player.js';
 
 type HlsClass = Parameters<typeof withShoal>[0];
 const page = window as unknown as { Hls?: HlsClass; Shoal: object };

@@ -8,5 +8,5 @@ declare module 'shoal-wasm-glue' {
     module_or_path: Response | Promise<Response> | WebAssembly.Module;
   }): Promise<unknown>;
   /** See `Peer` in `wasm-api.ts`. */
-  export const Peer: import('./wasm-api').PeerConstructor;
+  export const Peer: import('./wasm-api.js').PeerConstructor;
 }

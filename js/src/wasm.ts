@@ -1,8 +1,8 @@
 /** Loads the wasm peer once a page, and tells every engine when it dies. */
 
-import { FallbackError, isTrap, messageOf } from './errors';
-import type { PeerConstructor } from './wasm-api';
-import { defaultWasmUrl } from './wasm-url';
+import { FallbackError, isTrap, messageOf } from './errors.js';
+import type { PeerConstructor } from './wasm-api.js';
+import { defaultWasmUrl } from './wasm-url.js';
 
 /** Makes the constructor of peers available. Rejects with a {@link FallbackError}. */
 export type PeerLoader = () => Promise<PeerConstructor>;

@@ -1,0 +1,167 @@
+/** A `Peer` that tests steer, in the place of the wasm one. */
+
+import type { PeerLoader } from '../src/wasm.js';
+import type { ChunkMapSegment, Peer, Rendition } from '../src/wasm-api.js';
+
+interface Load {
+  id: number;
+  playlist: string;
+  segment: number;
+  url: string;
+  start: number;
+  end: number;
+  deadline: number;
+  resolve(bytes: ArrayBuffer): void;
+  reject(error: Error): void;
+}
+
+/** What wasm code throws when it panics. */
+export function trap(): WebAssembly.RuntimeError {
+  return new WebAssembly.RuntimeError('unreachable');
+}
+
+/** An error as the wasm peer makes them: the reason is its name. */
+export function named(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name });
+}
+
+export class FakePeer implements Peer {
+  static made: FakePeer[] = [];
+  readonly loads: Load[] = [];
+  readonly cancelled: number[] = [];
+  readonly deadlines: [number, number][] = [];
+  readonly configured: object[] = [];
+  destroyed = 0;
+  detached = 0;
+  covered: (playlist: string) => boolean = () => true;
+  figures: object = {};
+  /** Thrown by every call from now on. */
+  broken: Error | undefined;
+  opened!: { resolve(): void; reject(error: Error): void };
+  attached!: { resolve(): void; reject(error: Error): void; video: HTMLVideoElement; url: string };
+
+  constructor(
+    readonly config: Record<string, unknown>,
+    readonly emit: (type: string, detail: object) => void,
+  ) {
+    FakePeer.made.push(this);
+  }
+
+  static get last(): FakePeer {
+    const peer = FakePeer.made.at(-1);
+    if (!peer) throw new Error('no peer was made');
+    return peer;
+  }
+
+  #check(): void {
+    if (this.broken) throw this.broken;
+  }
+
+  open(_url: string): Promise<void> {
+    this.#check();
+    return new Promise((resolve, reject) => {
+      this.opened = { resolve, reject };
+    });
+  }
+
+  covers(playlist: string): boolean {
+    this.#check();
+    return this.covered(playlist);
+  }
+
+  loadSegment(
+    id: number,
+    playlist: string,
+    segment: number,
+    url: string,
+    start: number,
+    end: number,
+    deadline: number,
+  ): Promise<ArrayBuffer> {
+    this.#check();
+    return new Promise((resolve, reject) => {
+      this.loads.push({ id, playlist, segment, url, start, end, deadline, resolve, reject });
+    });
+  }
+
+  setDeadline(id: number, deadline: number): void {
+    this.#check();
+    this.deadlines.push([id, deadline]);
+  }
+
+  cancel(id: number): void {
+    this.#check();
+    this.cancelled.push(id);
+    this.loads.find((load) => load.id === id)?.reject(named('AbortError', 'cancelled'));
+  }
+
+  attach(video: HTMLVideoElement, url: string): Promise<void> {
+    this.#check();
+    return new Promise((resolve, reject) => {
+      this.attached = { resolve, reject, video, url };
+    });
+  }
+
+  detach(): void {
+    this.detached += 1;
+  }
+
+  renditions(): Rendition[] {
+    this.#check();
+    return [{ index: 0, bandwidth: 400_000, width: 320, height: 180, codecs: 'avc1.42c00d' }];
+  }
+
+  selectRendition(): void {
+    this.#check();
+  }
+
+  currentRendition(): number {
+    this.#check();
+    return 0;
+  }
+
+  stats(): object {
+    this.#check();
+    return this.figures;
+  }
+
+  peers(): object[] {
+    this.#check();
+    return [{ id: 'ab' }];
+  }
+
+  chunkMap(): ChunkMapSegment[] {
+    this.#check();
+    return [];
+  }
+
+  configure(partial: object): void {
+    this.#check();
+    this.configured.push(partial);
+  }
+
+  destroy(): void {
+    this.destroyed += 1;
+    this.#check();
+  }
+}
+
+/** Loads {@link FakePeer}. */
+export const loadFake: PeerLoader = () => Promise.resolve(FakePeer as never);
+
+/** Lets everything that is ready run. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+/** An engine on a fake peer that is open. */
+export async function openEngine(): Promise<{ shoal: import('../src/engine.js').Shoal; peer: FakePeer }> {
+  const { Shoal } = await import('../src/engine.js');
+  const shoal = new Shoal({ startOn: 'load' }, { loadPeer: loadFake });
+  const opening = shoal.open('http://example.test/media/index.m3u8');
+  await settle();
+  const peer = FakePeer.last;
+  peer.opened.resolve();
+  await opening;
+  return { shoal, peer };
+}

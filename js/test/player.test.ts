@@ -1,0 +1,192 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { ShoalPlayer } from '../src/player.js';
+import { FakePeer, loadFake, named, settle, trap } from './fake-peer.js';
+
+const URL_A = 'http://example.test/media/index.m3u8';
+
+function video(hls: '' | 'maybe' = 'maybe'): HTMLVideoElement {
+  const element = document.createElement('video');
+  Object.defineProperty(element, 'canPlayType', { value: () => hls });
+  Object.defineProperty(element, 'paused', { value: true, writable: true, configurable: true });
+  Object.defineProperty(element, 'play', { value: vi.fn(() => Promise.resolve()) });
+  Object.defineProperty(element, 'load', { value: vi.fn() });
+  Object.defineProperty(element, 'currentTime', { value: 0, writable: true });
+  return element;
+}
+
+class FakeHls {
+  static made: FakeHls[] = [];
+  static isSupported = () => true;
+  source = '';
+  media: unknown;
+  destroyed = false;
+  constructor(readonly config: { startPosition?: number }) {
+    FakeHls.made.push(this);
+  }
+  loadSource(url: string) {
+    this.source = url;
+  }
+  attachMedia(media: unknown) {
+    this.media = media;
+  }
+  destroy() {
+    this.destroyed = true;
+  }
+}
+
+beforeEach(() => {
+  FakePeer.made = [];
+  FakeHls.made = [];
+});
+
+const refused = () => Promise.reject(named('wasm-refused', 'CSP'));
+
+describe('ShoalPlayer', () => {
+  it('is fed by the wasm peer, and does not wait for the manifest', async () => {
+    const element = video();
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: loadFake });
+    await settle();
+    const peer = FakePeer.last;
+    expect(peer.attached).toMatchObject({ video: element, url: URL_A });
+    peer.attached.resolve();
+    const player = await attaching;
+    expect(player.mode).toBe('shoal');
+    expect(player.shoal.state).toBe('loading');
+    expect(player.renditions()).toHaveLength(1);
+    expect(player.currentRendition()).toBe(0);
+    peer.opened.resolve();
+    await settle();
+    expect(player.shoal.state).toBe('p2p');
+    player.destroy();
+    expect(peer.detached).toBe(1);
+    expect(peer.destroyed).toBe(1);
+    expect(player.mode).toBe('none');
+  });
+
+  it('stays with the feeder when only the manifest is missing', async () => {
+    const attaching = ShoalPlayer.attachWith(video(), URL_A, {}, { loadPeer: loadFake });
+    await settle();
+    FakePeer.last.opened.reject(named('manifest-missing', '404'));
+    FakePeer.last.attached.resolve();
+    const player = await attaching;
+    const reasons: string[] = [];
+    player.shoal.on('fallback', ({ reason }) => reasons.push(reason));
+    await settle();
+    expect(player.mode).toBe('shoal');
+    expect(player.shoal.state).toBe('fallback');
+    expect(reasons).toEqual(['manifest-missing']);
+  });
+
+  it('lets the browser play when there is no wasm', async () => {
+    const element = video();
+    const player = await ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: refused });
+    expect(player.mode).toBe('browser');
+    expect(element.src).toBe(URL_A);
+    expect(player.shoal.state).toBe('fallback');
+    expect(player.renditions()).toEqual([]);
+    expect(player.currentRendition()).toBe(-1);
+    player.destroy();
+    expect(element.hasAttribute('src')).toBe(false);
+  });
+
+  it('takes hls.js where the browser does not play HLS', async () => {
+    const element = video('');
+    const config = { fallbackHls: FakeHls };
+    const player = await ShoalPlayer.attachWith(element, URL_A, config, { loadPeer: refused });
+    expect(player.mode).toBe('hls.js');
+    expect(FakeHls.made).toMatchObject([{ source: URL_A, media: element, config: { p2p: false } }]);
+    player.destroy();
+    expect(FakeHls.made[0]?.destroyed).toBe(true);
+  });
+
+  it('takes hls.js where the browser said "maybe" and failed', async () => {
+    const element = video();
+    const config = { fallbackHls: FakeHls };
+    const player = await ShoalPlayer.attachWith(element, URL_A, config, { loadPeer: refused });
+    element.dispatchEvent(new Event('error'));
+    expect(player.mode).toBe('hls.js');
+  });
+
+  it('says what is missing when nobody can play', async () => {
+    const errors: object[] = [];
+    const element = video();
+    const player = await ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: refused });
+    player.shoal.on('error', (detail) => errors.push(detail));
+    element.dispatchEvent(new Event('error'));
+    expect(player.mode).toBe('none');
+    expect(errors).toMatchObject([{ fatal: true, message: expect.stringContaining('fallbackHls') }]);
+  });
+
+  it('goes on at the same place after a trap in the middle', async () => {
+    const element = video();
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: loadFake });
+    await settle();
+    FakePeer.last.attached.resolve();
+    const player = await attaching;
+    element.currentTime = 42;
+    Object.assign(element, { paused: false });
+    FakePeer.last.broken = trap();
+    player.shoal.stats();
+    expect(player.mode).toBe('browser');
+    element.currentTime = 0;
+    element.dispatchEvent(new Event('loadedmetadata'));
+    expect(element.currentTime).toBe(42);
+    expect(element.play).toHaveBeenCalledOnce();
+  });
+
+  it('plays a plain file and with P2P switched off without any wasm', async () => {
+    const loadPeer = vi.fn(loadFake);
+    const file = await ShoalPlayer.attachWith(video(), 'http://example.test/film.mp4?x=1', {}, { loadPeer });
+    expect(file.mode).toBe('file');
+    const off = await ShoalPlayer.attachWith(video(), URL_A, { p2p: 'off' }, { loadPeer });
+    expect(off.mode).toBe('browser');
+    expect(off.shoal.state).toBe('off');
+    expect(loadPeer).not.toHaveBeenCalled();
+  });
+
+  it('plays over HTTP when the feeder cannot, also later on', async () => {
+    const attaching = ShoalPlayer.attachWith(video(), URL_A, {}, { loadPeer: refused });
+    expect((await attaching).mode).toBe('browser');
+  });
+
+  it('rejects a configuration with a mistake', async () => {
+    await expect(ShoalPlayer.attach(video(), URL_A, { trackr: 'wss://a.test' } as never)).rejects.toThrow('`tracker`');
+  });
+});
+
+describe('a feeder that fails', () => {
+  // Its own file would be one more page: the trap above has ended the wasm instance of this one.
+  it('hands over to plain playback', async () => {
+    vi.resetModules();
+    const { ShoalPlayer } = await import('../src/player.js');
+    const element = video();
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: loadFake });
+    await settle();
+    FakePeer.last.attached.reject(named('unsupported-media', 'MPEG-TS'));
+    const player = await attaching;
+    expect(player.mode).toBe('browser');
+    const reasons: string[] = [];
+    player.shoal.on('fallback', ({ reason }) => reasons.push(reason));
+    await settle();
+    expect(reasons).toEqual(['unsupported-media']);
+  });
+
+  it('hands over after a fatal error in the middle', async () => {
+    const { ShoalPlayer } = await import('../src/player.js');
+    const element = video();
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: loadFake });
+    await settle();
+    FakePeer.last.attached.resolve();
+    const player = await attaching;
+    const errors: object[] = [];
+    player.shoal.on('error', (detail) => errors.push(detail));
+    element.currentTime = 7;
+    FakePeer.last.emit('error', { message: 'the media source was closed', fatal: true });
+    element.currentTime = 0;
+    await settle();
+    expect(errors).toEqual([{ message: 'the media source was closed', fatal: false }]);
+    expect(player.mode).toBe('browser');
+    element.dispatchEvent(new Event('loadedmetadata'));
+    expect(element.currentTime).toBe(7);
+  });
+});
