@@ -1,7 +1,8 @@
 //! The page's key pair and the signatures of others.
 //!
-//! One ECDSA P-256 key pair per page load, made by WebCrypto and never extractable. The peer ID is the SHA-256 of the
-//! key blob (algorithm byte 13, then x‖y), so an ID cannot be claimed without its key (tracker-protocol §9.2).
+//! One ECDSA P-256 key pair per page load, made by WebCrypto and never extractable. The peer ID is the
+//! SHA-256 of the key blob (algorithm byte 13, then x‖y), so an ID cannot be claimed without its key
+//! (tracker-protocol §9.2).
 
 use js_sys::{JSON, Object, Promise, Reflect, Uint8Array};
 use ppspp::PeerId;
@@ -32,8 +33,8 @@ impl Identity {
     /// Makes a new key pair.
     ///
     /// # Errors
-    /// An `Error` named `crypto-missing` where the page has no WebCrypto (not a secure context), else what WebCrypto
-    /// threw.
+    /// An `Error` named `crypto-missing` where the page has no WebCrypto (not a secure context), else what
+    /// WebCrypto threw.
     pub(super) async fn generate() -> Result<Identity, JsValue> {
         let subtle = subtle_crypto()
             .ok_or_else(|| super::named_error("crypto-missing", "WebCrypto needs a secure context"))?;
@@ -84,7 +85,8 @@ impl Identity {
         Ok(Uint8Array::new(&signature).to_vec())
     }
 
-    /// Does `key_blob` belong to `peer_id`, and did it make `signature` over `message`? Anything malformed is "no".
+    /// Does `key_blob` belong to `peer_id`, and did it make `signature` over `message`? Anything malformed is
+    /// "no".
     pub(super) async fn verify(
         &self,
         peer_id: &PeerId,

@@ -1,7 +1,7 @@
 //! One RTCPeerConnection to one remote peer, with its two data channels.
 //!
-//! The closures given to JS belong to the link. [`Link::close`] takes them off every `on*` before it closes the
-//! connection and hands them back, to be dropped once no JS event can be on the stack any more.
+//! The closures given to JS belong to the link. [`Link::close`] takes them off every `on*` before it closes
+//! the connection and hands them back, to be dropped once no JS event can be on the stack any more.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -124,7 +124,8 @@ pub(super) struct LinkSpec {
 }
 
 impl Link {
-    /// Makes the connection object and its channels; negotiation is started by [`Link::offer`] or [`Link::accept`].
+    /// Makes the connection object and its channels; negotiation is started by [`Link::offer`] or
+    /// [`Link::accept`].
     pub(super) fn new(
         spec: LinkSpec,
         configuration: &RtcConfiguration,
@@ -242,7 +243,8 @@ impl Link {
         self.pc.local_description().map(|description| description.sdp())
     }
 
-    /// Takes a remote candidate, now or once the remote description is there. Those beyond the bound are dropped.
+    /// Takes a remote candidate, now or once the remote description is there. Those beyond the bound are
+    /// dropped.
     pub(super) fn add_remote_candidate(&self, candidate: &str) {
         let count = self.remote_candidate_count.get() + 1;
         if count > MAX_CANDIDATES || self.phase.get() == Phase::Closed {
@@ -284,14 +286,16 @@ impl Link {
         }
     }
 
-    /// To be called when both channels are open: reads what the remote takes, and returns the datagrams that were early.
+    /// To be called when both channels are open: reads what the remote takes, and returns the datagrams that
+    /// were early.
     pub(super) fn set_up(&self) -> Vec<Vec<u8>> {
         self.phase.set(Phase::Up);
         self.max_datagram.set(remote_limit(&self.pc).min(MAX_DATAGRAM));
         self.early.take()
     }
 
-    /// Keeps a datagram that came before the link was up; one that does not fit is dropped: it will be asked for again.
+    /// Keeps a datagram that came before the link was up; one that does not fit is dropped: it will be asked
+    /// for again.
     pub(super) fn keep_early(&self, datagram: Vec<u8>) {
         let bytes = self.early_bytes.get() + datagram.len();
         if bytes <= MAX_EARLY_BYTES {
@@ -313,8 +317,8 @@ impl Link {
         }
     }
 
-    /// Queues one datagram. `Ok(false)` when there is no room or the datagram is too large for the remote; an error
-    /// when the channel is broken.
+    /// Queues one datagram. `Ok(false)` when there is no room or the datagram is too large for the remote; an
+    /// error when the channel is broken.
     pub(super) fn send(&self, lane: Lane, datagram: &[u8]) -> Result<bool, JsValue> {
         if self.phase.get() != Phase::Up || datagram.is_empty() || datagram.len() > self.max_datagram.get() {
             return Ok(false);
@@ -362,8 +366,8 @@ fn open_channel(pc: &RtcPeerConnection, label: &str, id: u16, ordered: bool) -> 
     channel
 }
 
-/// The remote's `max-message-size` (RFC 8841 through RTCSctpTransport); browsers without the member get the limit
-/// that every browser takes.
+/// The remote's `max-message-size` (RFC 8841 through RTCSctpTransport); browsers without the member get the
+/// limit that every browser takes.
 fn remote_limit(pc: &RtcPeerConnection) -> usize {
     let limit = Reflect::get(pc, &JsValue::from_str("sctp"))
         .and_then(|sctp| Reflect::get(&sctp, &JsValue::from_str("maxMessageSize")));

@@ -15,7 +15,8 @@ use super::{Inner, NetEvent, identity};
 
 /// Dials under way at a time.
 const MAX_DIALS: usize = 8;
-/// An attempt that has not come up is given up after this, milliseconds (tracker-protocol §5, offer lifetime).
+/// An attempt that has not come up is given up after this, milliseconds (tracker-protocol §5, offer
+/// lifetime).
 const OFFER_LIFETIME: f64 = 50_000.0;
 /// The local description waits this long for candidates, so that most attempts need one signal each way.
 const GATHERING_GRACE: f64 = 100.0;
@@ -23,8 +24,8 @@ const GATHERING_GRACE: f64 = 100.0;
 const DISCONNECTED_GRACE: f64 = 10_000.0;
 /// Own candidates signalled for one link at most.
 const MAX_OWN_CANDIDATES: u64 = 24;
-/// Dials that may be started at once, and refilled a second: browsers fail beyond some hundred connection objects that
-/// have not been collected yet.
+/// Dials that may be started at once, and refilled a second: browsers fail beyond some hundred connection
+/// objects that have not been collected yet.
 const DIAL_BURST: f64 = 16.0;
 const DIAL_RATE: f64 = 0.5;
 
@@ -79,8 +80,8 @@ impl Inner {
         self.count(|link| link.phase.get() == Phase::Connecting)
     }
 
-    /// Dials as many candidates as the caps allow. Own dials leave room for others to come in, and take up at most
-    /// half of the places: then the places of a swarm are never all filled by dials.
+    /// Dials as many candidates as the caps allow. Own dials leave room for others to come in, and take up at
+    /// most half of the places: then the places of a swarm are never all filled by dials.
     pub(super) fn fill(&self) {
         loop {
             let max_peers = self.max_peers.get();
@@ -155,7 +156,7 @@ impl Inner {
         }
         if let Some(link) = &existing {
             // Whoever offers anew has lost the old connection, or never had it.
-            self.close_link(link, "replaced", None);
+            self.end_link(link, "replaced", None);
         }
         let Some(link) = self.add_link(from, swarm, offer_id.clone(), false) else {
             refuse("failed");
@@ -343,8 +344,14 @@ impl Inner {
         self.neighbours_changed();
     }
 
-    /// Ends a link. `bye` is what the remote is told by signal, where it would not notice at once by itself.
+    /// Ends a link and uses the place that became free. `bye` is what the remote is told by signal, where it
+    /// would not notice at once by itself.
     pub(super) fn close_link(&self, link: &Link, reason: &'static str, bye: Option<&'static str>) {
+        self.end_link(link, reason, bye);
+        self.fill();
+    }
+
+    fn end_link(&self, link: &Link, reason: &'static str, bye: Option<&'static str>) {
         let was = link.phase.get();
         if was == Phase::Closed {
             return;
@@ -380,7 +387,6 @@ impl Inner {
                 peers: self.connecting(),
             });
         }
-        self.fill();
     }
 
     /// Ends all links without a word to the tracker: the remotes see their channels close.

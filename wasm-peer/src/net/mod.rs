@@ -1,8 +1,11 @@
-//! Connectivity: who we are, the tracker's socket, signalling, and the connections. Knows peers and links, never chunks.
+//! Connectivity: who we are, the tracker's socket, signalling, and the connections. Knows peers and links,
+//! never chunks.
 //!
-//! * [`identity`]: the key pair, signatures. [`socket`]: the WebSocket under the tracker client's state machine.
+//! * [`identity`]: the key pair, signatures. [`socket`]: the WebSocket under the tracker client's state
+//!   machine.
 //! * [`signalling`]: signed envelopes in and out. [`replay`]: each of them counts once.
-//! * [`link`]: one RTCPeerConnection. [`links`]: their table, caps, glare. [`peers`]: candidates, back-off, bans.
+//! * [`link`]: one RTCPeerConnection. [`links`]: their table, caps, glare. [`peers`]: candidates, back-off,
+//!   bans.
 //! * [`timer`]: the one `setTimeout`. [`page`]: leaving and coming back.
 //!
 //! Nothing here holds a `RefCell` borrow across a call into JS or into the handler of events.
@@ -15,7 +18,7 @@ mod peers;
 mod replay;
 mod signalling;
 mod socket;
-mod timer;
+pub(crate) mod timer;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -97,7 +100,8 @@ pub enum Lane {
 pub struct NetConfig {
     /// Tracker URLs (`wss:`), best first.
     pub trackers: Vec<String>,
-    /// `RTCConfiguration.iceServers` as the page gave it; `undefined` for none (the default: no third party is contacted).
+    /// `RTCConfiguration.iceServers` as the page gave it; `undefined` for none (the default: no third party
+    /// is contacted).
     pub ice_servers: JsValue,
     /// Connections at most, those being made included. Default 16.
     pub max_peers: usize,
@@ -180,7 +184,8 @@ impl Network {
     /// Makes the key pair. Connects to nothing before the first [`Network::join`].
     ///
     /// # Errors
-    /// An `Error` named `webrtc-missing` or `crypto-missing` when the browser or its policy lacks what is needed.
+    /// An `Error` named `webrtc-missing` or `crypto-missing` when the browser or its policy lacks what is
+    /// needed.
     pub async fn new(config: NetConfig, on_event: Rc<dyn Fn(NetEvent)>) -> Result<Network, JsValue> {
         let constructor = Reflect::get(&js_sys::global(), &JsValue::from_str("RTCPeerConnection"))?;
         if !constructor.is_function() {
@@ -271,8 +276,8 @@ impl Network {
         self.inner.find_link(link).map_or(0, |link| link.free())
     }
 
-    /// Largest datagram, in bytes, that the remote takes: at most 65,535. A link whose limit is below the chunk size plus
-    /// 1 KiB is of no use (peer-protocol §12.4). 0 when the link is not up.
+    /// Largest datagram, in bytes, that the remote takes: at most 65,535. A link whose limit is below the
+    /// chunk size plus 1 KiB is of no use (peer-protocol §12.4). 0 when the link is not up.
     pub fn max_datagram(&self, link: LinkId) -> usize {
         self.inner.find_link(link).map_or(0, |link| link.max_datagram())
     }
@@ -334,8 +339,8 @@ impl Network {
         self.inner.deliver_later();
     }
 
-    /// Leaves all swarms, ends all links and forgets the handler: no event follows. To be called before the last handle
-    /// is dropped.
+    /// Leaves all swarms, ends all links and forgets the handler: no event follows. To be called before the
+    /// last handle is dropped.
     pub fn destroy(&self) {
         let inner = Rc::clone(&self.inner);
         if inner.destroyed.replace(true) {
@@ -348,7 +353,8 @@ impl Network {
         inner.inbox.take();
         inner.timer.stop();
         let listeners = inner.page.take();
-        // This may run inside one of the closures that are to be dropped: they live until JS is back in its event loop.
+        // This may run inside one of the closures that are to be dropped: they live until JS is back in its
+        // event loop.
         wasm_bindgen_futures::spawn_local(async move {
             drop(listeners);
             inner.remains.take();
@@ -365,8 +371,8 @@ impl Inner {
         }
     }
 
-    /// Hands the waiting events over. To be called last in whatever JS calls. A handler that calls back into the network
-    /// gets what follows from it after it has returned.
+    /// Hands the waiting events over. To be called last in whatever JS calls. A handler that calls back into
+    /// the network gets what follows from it after it has returned.
     fn deliver(&self) {
         if self.delivering.replace(true) {
             return;

@@ -56,8 +56,8 @@ impl Drop for Listeners {
 }
 
 impl Inner {
-    /// The page goes away, perhaps into the back/forward cache. There is no time for a signature, hence for a signed
-    /// `bye`: closing the connections tells the remotes at once, and LEAVE tells the tracker.
+    /// The page goes away, perhaps into the back/forward cache. There is no time for a signature, hence for a
+    /// signed `bye`: closing the connections tells the remotes at once, and LEAVE tells the tracker.
     fn page_hidden(&self) {
         self.suspend_tracker();
         self.close_all("page-hidden");

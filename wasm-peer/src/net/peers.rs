@@ -69,8 +69,8 @@ impl Peers {
         }
     }
 
-    /// The peer to dial next, with the swarm to signal through: the one with the fewest failures among those that are
-    /// due and not `busy`.
+    /// The peer to dial next, with the swarm to signal through: the one with the fewest failures among those
+    /// that are due and not `busy`.
     pub(super) fn next(&self, now: f64, busy: impl Fn(&PeerId) -> bool) -> Option<(PeerId, [u8; 32])> {
         self.known
             .iter()

@@ -25,7 +25,8 @@ pub(super) struct ReplayWindow {
 }
 
 impl ReplayWindow {
-    /// Could the signal be fresh? Cheap: to be asked before its signature is checked. Times are Unix milliseconds.
+    /// Could the signal be fresh? Cheap: to be asked before its signature is checked. Times are Unix
+    /// milliseconds.
     pub(super) fn may_be_fresh(
         &self,
         from: &PeerId,

@@ -1,7 +1,7 @@
 //! Signed envelopes in and out (tracker-protocol §11).
 //!
-//! Signing and checking are asynchronous in a browser, and the order of signals matters (a candidate follows its
-//! offer): both ways go through one bounded queue, one envelope at a time.
+//! Signing and checking are asynchronous in a browser, and the order of signals matters (a candidate follows
+//! its offer): both ways go through one bounded queue, one envelope at a time.
 
 use std::rc::Rc;
 
@@ -64,6 +64,9 @@ impl Inner {
             // A statement of its own: the borrow ends before anything else happens.
             let next = self.outbox.borrow_mut().pop_front();
             let Some(outgoing) = next else { break };
+            // An attempt that has ended meanwhile (by glare, say) must not reach the remote any more.
+            let of_attempt = outgoing.kind != Kind::Bye;
+            let to = outgoing.to;
             let mut signal = self.envelope(outgoing);
             let Ok(input) = signal.signing_input() else {
                 continue;
@@ -71,6 +74,9 @@ impl Inner {
             let Ok(signature) = self.identity.sign(&input).await else {
                 continue;
             };
+            if of_attempt && self.find_attempt(&to, &signal.oid).is_none() {
+                continue;
+            }
             signal.key = Some(encode_base64url(self.identity.key_blob()));
             signal.sig = Some(encode_base64url(&signature));
             self.send_signal(signal);
@@ -104,7 +110,8 @@ impl Inner {
         signal
     }
 
-    /// Takes a signal from the tracker. Whatever can be refused cheaply is refused before its signature is checked.
+    /// Takes a signal from the tracker. Whatever can be refused cheaply is refused before its signature is
+    /// checked.
     pub(super) fn signal_arrived(&self, signal: Signal) {
         let me = self.identity.peer_id();
         let from = match (PeerId::from_hex(&signal.from), PeerId::from_hex(&signal.to)) {
@@ -212,8 +219,8 @@ impl Inner {
     }
 }
 
-/// Why a remote offer or answer is not taken: its profile, more than one DTLS fingerprint (the signature is to bind one
-/// certificate), anything beside data channels, or too much of it.
+/// Why a remote offer or answer is not taken: its profile, more than one DTLS fingerprint (the signature is
+/// to bind one certificate), anything beside data channels, or too much of it.
 fn remote_description_problem(signal: &Signal) -> Option<&'static str> {
     let Some(sdp) = signal.sdp.as_deref().filter(|sdp| sdp.len() <= MAX_SDP) else {
         return Some("sdp");

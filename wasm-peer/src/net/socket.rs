@@ -359,13 +359,14 @@ impl Inner {
         }
     }
 
-    /// A signal did not reach its receiver: an attempt that still waits for the first word of the remote is over.
+    /// A signal did not reach its receiver: an attempt that still waits for the first word of the remote is
+    /// over.
     fn signal_failed(&self, to: &str, offer_id: &str, reason: &str) {
         let Some(peer) = PeerId::from_hex(to) else { return };
         let Some(link) = self.find_attempt(&peer, offer_id) else {
             return;
         };
-        let unknown_peer = reason.contains("no-such-peer");
+        let unknown_peer = reason.ends_with("no-such-peer");
         if unknown_peer {
             self.peers.borrow_mut().gone(&peer, &link.swarm);
         }

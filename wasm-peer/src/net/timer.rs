@@ -8,12 +8,12 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Performance;
 
 /// The page's clocks.
-pub(super) struct Clock {
+pub(crate) struct Clock {
     performance: Performance,
 }
 
 impl Clock {
-    pub(super) fn new() -> Clock {
+    pub(crate) fn new() -> Clock {
         let performance = Reflect::get(&js_sys::global(), &JsValue::from_str("performance"));
         Clock {
             performance: performance.unwrap_or(JsValue::UNDEFINED).unchecked_into(),
@@ -21,18 +21,19 @@ impl Clock {
     }
 
     /// Milliseconds since the page began: for time-outs, as it never jumps.
-    pub(super) fn now(&self) -> f64 {
+    pub(crate) fn now(&self) -> f64 {
         self.performance.now()
     }
 
     /// Microseconds since 1970: for what is compared with other machines' clocks.
-    pub(super) fn unix_us(&self) -> u64 {
+    pub(crate) fn unix_us(&self) -> u64 {
         (js_sys::Date::now() * 1000.0) as u64
     }
 }
 
-/// Calls one function at the earliest time asked for. The function looks at what is due and arms the timer again.
-pub(super) struct Timer {
+/// Calls one function at the earliest time asked for. The function looks at what is due and arms the timer
+/// again.
+pub(crate) struct Timer {
     closure: Closure<dyn Fn()>,
     set_timeout: Function,
     clear_timeout: Function,
@@ -41,7 +42,7 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    pub(super) fn new(on_due: impl Fn() + 'static) -> Timer {
+    pub(crate) fn new(on_due: impl Fn() + 'static) -> Timer {
         let global = js_sys::global();
         let function = |name: &str| {
             Reflect::get(&global, &JsValue::from_str(name))
@@ -58,7 +59,7 @@ impl Timer {
     }
 
     /// Makes sure that the function runs at `due` ([`Clock::now`]) or before; `now` is the time of the call.
-    pub(super) fn arm(&self, now: f64, due: f64) {
+    pub(crate) fn arm(&self, now: f64, due: f64) {
         if self.handle.get().is_some() && self.due.get() <= due {
             return;
         }
@@ -80,12 +81,12 @@ impl Timer {
     }
 
     /// To be called first by the function: the time-out has been used up.
-    pub(super) fn fired(&self) {
+    pub(crate) fn fired(&self) {
         self.handle.set(None);
         self.due.set(f64::INFINITY);
     }
 
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         if let Some(handle) = self.handle.take() {
             let _ = self
                 .clear_timeout
