@@ -290,6 +290,11 @@ impl Swarm {
         }
     }
 
+    /// This peer's ID, for a driver that makes it only when it connects. To be said before the first link.
+    pub fn set_peer_id(&mut self, peer_id: PeerId) {
+        self.config.peer_id = peer_id;
+    }
+
     /// The swarm's metadata.
     pub fn metadata(&self) -> &SwarmMetadata {
         &self.metadata

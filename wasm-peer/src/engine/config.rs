@@ -1,0 +1,72 @@
+//! The configuration as `js/` hands it over: checked there, every option present or at its default.
+
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::js::get;
+
+/// See js/src/config.ts for what each option means.
+pub(crate) struct Config {
+    pub(crate) trackers: Vec<String>,
+    /// Absolute URL of shoal.json, if it is not beside the playlist.
+    pub(crate) manifest: Option<String>,
+    pub(crate) ice_servers: JsValue,
+    pub(crate) p2p: bool,
+    pub(crate) upload: bool,
+    /// 0 = no ceiling.
+    pub(crate) max_upload_kbps: f64,
+    pub(crate) max_peers: usize,
+    pub(crate) cache_bytes: usize,
+    pub(crate) urgent_window_sec: f64,
+    pub(crate) token: Option<String>,
+    pub(crate) relay_only: bool,
+}
+
+impl Config {
+    pub(crate) fn read(options: &JsValue) -> Self {
+        let mut config = Self {
+            trackers: js_sys::Array::from(&get(options, "tracker"))
+                .iter()
+                .filter_map(|url| url.as_string())
+                .collect(),
+            manifest: get(options, "manifest").as_string(),
+            ice_servers: get(options, "iceServers"),
+            p2p: true,
+            upload: true,
+            max_upload_kbps: 0.0,
+            max_peers: 16,
+            cache_bytes: 128 << 20,
+            urgent_window_sec: 6.0,
+            token: get(options, "token").as_string(),
+            relay_only: get(options, "relayOnly").is_truthy(),
+        };
+        if !config.ice_servers.is_object() || !js_sys::Array::is_array(&config.ice_servers) {
+            config.ice_servers = JsValue::UNDEFINED;
+        } else if config.ice_servers.unchecked_ref::<js_sys::Array>().length() == 0 {
+            config.ice_servers = JsValue::UNDEFINED;
+        }
+        config.update(options);
+        config
+    }
+
+    /// Takes over the options that may change at run time, as far as they are there.
+    pub(crate) fn update(&mut self, options: &JsValue) {
+        if let Some(p2p) = get(options, "p2p").as_bool() {
+            self.p2p = p2p;
+        }
+        if let Some(upload) = get(options, "upload").as_bool() {
+            self.upload = upload;
+        }
+        let number = |name, value: &mut f64| {
+            if let Some(new) = get(options, name).as_f64() {
+                *value = new;
+            }
+        };
+        let (mut peers, mut cache) = (self.max_peers as f64, self.cache_bytes as f64);
+        number("maxUploadKbps", &mut self.max_upload_kbps);
+        number("urgentWindowSec", &mut self.urgent_window_sec);
+        number("maxPeers", &mut peers);
+        number("cacheBytes", &mut cache);
+        self.max_peers = peers as usize;
+        self.cache_bytes = cache as usize;
+    }
+}

@@ -1,0 +1,486 @@
+//! Manifest, segment tables, segments: what comes over HTTP, and whose it is.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use content::manifest::Manifest;
+use core::ops::Range;
+use core::time::Duration;
+use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use ppspp::segment_table::MAX_ENCODED_LENGTH;
+use ppspp::swarm::{Config as SwarmConfig, Input};
+use ppspp::{FetchId, PeerId, SegmentTable, Swarm, SwarmMetadata};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortController, Url};
+
+use super::stream::{Load, Location, Stream, Table};
+use super::{Engine, Inner};
+use crate::feeder::{LoadError, Loading, SegmentRequest, SegmentSource};
+use crate::fetch::{self, FetchError};
+use crate::js::{error, get, set};
+
+/// Longest segment loaded whole into memory, in bytes.
+const MAX_SEGMENT: usize = 512 << 20;
+/// Segment tables together up to this size are fetched with the manifest, larger ones when they are needed.
+const EAGER_TABLES: u64 = 64 << 10;
+/// Bytes of a table's row.
+const TABLE_ROW: u64 = 40;
+
+/// What a player gets when the origin failed. `status` 0 = no answer.
+pub(super) fn http_error(status: u16) -> js_sys::Error {
+    let message = if status == 0 {
+        "the origin did not answer".to_owned()
+    } else {
+        ["the origin answered HTTP ", &status.to_string()].concat()
+    };
+    let error = error("HttpError", &message);
+    set(&error, "status", status.into());
+    error
+}
+
+fn fetch_error(failure: &FetchError) -> js_sys::Error {
+    match failure {
+        FetchError::Aborted => error("AbortError", "the load was cancelled"),
+        FetchError::Status(status) => http_error(*status),
+        FetchError::Network(_) | FetchError::TooLarge => http_error(0),
+    }
+}
+
+/// A URL without query and fragment: signed URLs differ in these from viewer to viewer.
+fn bare(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or(url)
+}
+
+fn resolve(url: &str, base: &str) -> Option<String> {
+    Url::new_with_base(url, base).ok().map(|url| url.href())
+}
+
+impl Engine {
+    /// Loads the manifest for `url`. See ARCHITECTURE.md for the reasons it rejects with.
+    pub(crate) async fn open(&self, url: &str) -> Result<(), JsValue> {
+        let inner = &self.0;
+        let named = inner.config.borrow().manifest.clone();
+        let manifest_url = named
+            .or_else(|| resolve("shoal.json", bare(url)))
+            .ok_or_else(|| error("manifest-missing", &["not a URL: ", url].concat()))?;
+        let abort = AbortController::new()?;
+        let (json, answered) = fetch::document(&manifest_url, content::manifest::MAX_LENGTH, &abort.signal())
+            .await
+            .map_err(|failure| match failure {
+                FetchError::TooLarge => error("manifest-invalid", "shoal.json is longer than 1 MiB"),
+                failure => {
+                    let message = [manifest_url.as_str(), ": ", &failure.to_string()].concat();
+                    error("manifest-missing", &message)
+                }
+            })?;
+        let manifest = Manifest::parse(&json).map_err(|invalid| {
+            let message = [manifest_url.as_str(), ": ", &invalid.to_string()].concat();
+            error("manifest-invalid", &message)
+        })?;
+        let base = if answered.is_empty() {
+            manifest_url
+        } else {
+            answered
+        };
+        let streams: Vec<Rc<Stream>> = manifest
+            .swarms
+            .iter()
+            .filter_map(|entry| {
+                Some(Rc::new(Stream::new(
+                    resolve(&entry.playlist, &base)?.into(),
+                    entry.clone(),
+                )))
+            })
+            .collect();
+        let tables: u64 = manifest
+            .swarms
+            .iter()
+            .map(|swarm| u64::from(swarm.segments) * TABLE_ROW)
+            .sum();
+        {
+            let configured = inner.config.borrow().trackers.clone();
+            inner.trackers.replace(if configured.is_empty() {
+                manifest.trackers
+            } else {
+                configured
+            });
+        }
+        inner.manifest_chunk_size.set(manifest.chunk_size);
+        inner.manifest_url.replace(base);
+        inner.streams.replace(streams.clone());
+        if tables <= EAGER_TABLES {
+            streams.iter().for_each(|stream| inner.load_table(stream));
+        }
+        if inner.config.borrow().p2p {
+            inner.start_network();
+        }
+        Ok(())
+    }
+
+    /// Does the manifest cover this playlist or file?
+    pub(crate) fn covers(&self, playlist: &str) -> bool {
+        self.0
+            .stream_of(playlist)
+            .is_some_and(|stream| !matches!(&*stream.table.borrow(), Table::Plain))
+    }
+
+    /// Starts loading a segment; see `SegmentSource::load`.
+    pub(crate) fn load_segment(
+        &self,
+        id: u32,
+        playlist: &str,
+        segment: u32,
+        location: Location,
+        deadline_ms: f64,
+    ) -> Promise {
+        let inner = &self.0;
+        inner.wanted.set(true);
+        inner.start_network();
+        let (load, promise) = Load::new(id, segment, location);
+        match inner
+            .stream_of(playlist)
+            .filter(|stream| segment < stream.entry.segments)
+        {
+            Some(stream) => inner.load(&stream, load, deadline_ms),
+            None => inner.load_plain(None, load),
+        }
+        promise
+    }
+
+    pub(crate) fn set_deadline(&self, id: u32, deadline_ms: f64) {
+        for stream in self.0.streams() {
+            let segment = stream
+                .loads
+                .borrow()
+                .iter()
+                .find(|load| load.id == id)
+                .map(|load| load.segment);
+            if let Some(segment) = segment {
+                return self.0.demand(&stream, segment, deadline_ms);
+            }
+        }
+    }
+
+    pub(crate) fn cancel(&self, id: u32) {
+        let inner = &self.0;
+        let cancelled = error("AbortError", "the load was cancelled");
+        for stream in inner.streams() {
+            let Some(load) = stream.take_load(id) else {
+                continue;
+            };
+            load.reject(&cancelled);
+            match &load.abort {
+                Some(abort) => abort.abort(),
+                None if !stream.is_awaited(load.segment) => {
+                    inner.input(
+                        &stream,
+                        Input::Withdraw {
+                            segment: load.segment,
+                        },
+                    );
+                    stream.locations.borrow_mut().remove(&load.segment);
+                }
+                None => {}
+            }
+            return;
+        }
+        let plain = {
+            let mut plain = inner.plain.borrow_mut();
+            plain
+                .iter()
+                .position(|load| load.id == id)
+                .map(|index| plain.remove(index))
+        };
+        if let Some(load) = plain {
+            load.reject(&cancelled);
+            if let Some(abort) = &load.abort {
+                abort.abort();
+            }
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn stream_of(&self, playlist: &str) -> Option<Rc<Stream>> {
+        let wanted = bare(playlist);
+        self.streams
+            .borrow()
+            .iter()
+            .find(|stream| bare(&stream.playlist) == wanted)
+            .cloned()
+    }
+
+    fn load(&self, stream: &Rc<Stream>, load: Load, deadline_ms: f64) {
+        stream.last_asked.set(load.segment);
+        let plain = match &*stream.table.borrow() {
+            Table::Plain => true,
+            // The table is a round trip away: what is needed at once does not wait for it.
+            Table::Unknown | Table::Loading => deadline_ms <= 0.0,
+            Table::Ready(_) => false,
+        };
+        self.load_table(stream);
+        if plain {
+            return self.load_plain(Some(stream), load);
+        }
+        let segment = load.segment;
+        stream
+            .locations
+            .borrow_mut()
+            .insert(segment, load.location.clone());
+        stream.loads.borrow_mut().push(load);
+        self.demand(stream, segment, deadline_ms);
+    }
+
+    /// Tells the swarm when a segment is needed, if it is there already.
+    fn demand(&self, stream: &Rc<Stream>, segment: u32, deadline_ms: f64) {
+        let deadline = self.now() + Duration::from_secs_f64(deadline_ms.clamp(0.0, 1e9) / 1000.0);
+        self.input(stream, Input::Demand { segment, deadline });
+    }
+
+    /// Straight from the origin, as a page without Shoal would.
+    fn load_plain(&self, stream: Option<&Rc<Stream>>, mut load: Load) {
+        let Ok(abort) = AbortController::new() else {
+            return load.reject(&http_error(0));
+        };
+        let signal = abort.signal();
+        load.abort = Some(abort);
+        let (id, location) = (load.id, load.location.clone());
+        match stream {
+            Some(stream) => stream.loads.borrow_mut().push(load),
+            None => self.plain.borrow_mut().push(load),
+        }
+        let (this, stream) = (self.this.clone(), stream.cloned());
+        spawn_local(async move {
+            let body = fetch::bytes(&location.url, location.range, MAX_SEGMENT, &signal).await;
+            let Some(inner) = this.upgrade() else { return };
+            let load = match &stream {
+                Some(stream) => stream.take_load(id),
+                None => {
+                    let mut plain = inner.plain.borrow_mut();
+                    plain
+                        .iter()
+                        .position(|load| load.id == id)
+                        .map(|index| plain.remove(index))
+                }
+            };
+            let Some(load) = load else { return };
+            match body {
+                Ok(body) => {
+                    inner.counters.borrow_mut().http_bytes += body.len() as u64;
+                    if let Some(stream) = &stream {
+                        stream.http_bytes.set(stream.http_bytes.get() + body.len() as u64);
+                    }
+                    load.resolve(&Uint8Array::from(body.as_slice()).buffer());
+                }
+                Err(failure) => load.reject(&fetch_error(&failure)),
+            }
+        });
+    }
+
+    /// Fetches a playlist's segment table, once.
+    fn load_table(&self, stream: &Rc<Stream>) {
+        if !matches!(&*stream.table.borrow(), Table::Unknown) {
+            return;
+        }
+        stream.table.replace(Table::Loading);
+        let (this, stream) = (self.this.clone(), Rc::clone(stream));
+        let url = resolve(&stream.entry.table, &self.manifest_url.borrow());
+        spawn_local(async move {
+            let table = match &url {
+                Some(url) => fetch_table(url).await,
+                None => Err("not a URL".to_owned()),
+            };
+            let Some(inner) = this.upgrade() else { return };
+            match table.and_then(|table| inner.swarm(&stream, table)) {
+                Ok(swarm) => {
+                    stream.table.replace(Table::Ready(Box::new(swarm)));
+                    inner.swarm_ready(&stream);
+                }
+                Err(why) => {
+                    inner.go_plain(&stream);
+                    let message = [&stream.entry.table, ": ", why.as_str()].concat();
+                    inner.fall_back("table-invalid", &message);
+                }
+            }
+        });
+    }
+
+    fn swarm(&self, stream: &Stream, table: SegmentTable) -> Result<Swarm, String> {
+        let chunk_size = self.manifest_chunk_size.get();
+        stream
+            .entry
+            .check_table(&table, chunk_size)
+            .map_err(|mismatch| mismatch.to_string())?;
+        let metadata = SwarmMetadata::new(
+            stream.entry.swarm_id,
+            chunk_size,
+            stream.entry.segment_bits,
+            table,
+        )
+        .map_err(|mismatch| mismatch.to_string())?;
+        let config = SwarmConfig {
+            // Known once there is a network: without one there is nobody to be elected against.
+            peer_id: PeerId([0; 32]),
+            seed: (js_sys::Math::random() * 9e15) as u64,
+            urgent_window: Duration::from_secs_f64(self.config.borrow().urgent_window_sec.clamp(0.0, 3600.0)),
+        };
+        Ok(Swarm::new(config, metadata))
+    }
+
+    fn swarm_ready(&self, stream: &Rc<Stream>) {
+        let upload = self.config.borrow().upload;
+        self.input(stream, Input::Upload(upload));
+        self.join(stream);
+        self.update_prospects();
+        // Those who asked before the table was here.
+        let waiting: Vec<u32> = stream
+            .loads
+            .borrow()
+            .iter()
+            .filter(|load| load.abort.is_none())
+            .map(|load| load.segment)
+            .collect();
+        for segment in waiting {
+            self.demand(stream, segment, 0.0);
+        }
+    }
+
+    /// This playlist goes over plain HTTP from now on.
+    pub(super) fn go_plain(&self, stream: &Rc<Stream>) {
+        stream.table.replace(Table::Plain);
+        for (_, abort) in stream.fetches.take() {
+            abort.abort();
+        }
+        if let Some(network) = self.network() {
+            network.leave(stream.swarm_id());
+        }
+        let waiting: Vec<Load> = {
+            let mut loads = stream.loads.borrow_mut();
+            let (waiting, rest) = loads.drain(..).partition(|load| load.abort.is_none());
+            *loads = rest;
+            waiting
+        };
+        waiting
+            .into_iter()
+            .for_each(|load| self.load_plain(Some(stream), load));
+    }
+
+    /// Fetches bytes of a segment for a swarm.
+    pub(super) fn fetch_origin(&self, stream: &Rc<Stream>, fetch: FetchId, segment: u32, bytes: Range<u64>) {
+        let location = stream.locations.borrow().get(&segment).cloned();
+        let (Some(location), Ok(abort)) = (location, AbortController::new()) else {
+            return self.input(stream, Input::OriginFailed { fetch });
+        };
+        let signal = abort.signal();
+        stream.fetches.borrow_mut().insert(fetch, abort);
+        let size = stream
+            .with_swarm(|swarm| swarm.metadata().segment_size(segment))
+            .unwrap_or(0);
+        // The whole of a resource is asked for as a player would: without a Range, for every cache's sake.
+        let range = match location.range {
+            Some((start, _)) => Some((start + bytes.start, start + bytes.end)),
+            None if bytes.start == 0 && bytes.end == size => None,
+            None => Some((bytes.start, bytes.end)),
+        };
+        let (this, stream) = (self.this.clone(), Rc::clone(stream));
+        spawn_local(async move {
+            let mut on_data = |piece: &Uint8Array| {
+                if let Some(inner) = this.upgrade() {
+                    let data = Bytes::from(piece.to_vec());
+                    inner.input(&stream, Input::OriginData { fetch, data });
+                }
+            };
+            let result = fetch::stream(&location.url, range, &signal, &mut on_data).await;
+            let Some(inner) = this.upgrade() else { return };
+            // A fetch that was cancelled is off the list already.
+            let known = stream.fetches.borrow_mut().remove(&fetch).is_some();
+            if let Err(FetchError::Status(status)) = &result {
+                stream.last_status.set(*status);
+            } else {
+                stream.last_status.set(0);
+            }
+            if known {
+                // To a swarm that has all the bytes the number means nothing any more.
+                inner.input(&stream, Input::OriginFailed { fetch });
+            }
+        });
+    }
+}
+
+async fn fetch_table(url: &str) -> Result<SegmentTable, String> {
+    let abort = AbortController::new().map_err(|_| "no AbortController".to_owned())?;
+    let bytes = fetch::bytes(url, None, MAX_ENCODED_LENGTH, &abort.signal())
+        .await
+        .map_err(|failure| failure.to_string())?;
+    SegmentTable::decode(&bytes).map_err(|invalid| invalid.to_string())
+}
+
+impl SegmentSource for Engine {
+    fn load(&self, request: SegmentRequest) -> Loading {
+        let location = Location {
+            url: request.url.into(),
+            range: request.range,
+        };
+        let promise = self.load_segment(
+            request.id,
+            &request.playlist,
+            request.segment,
+            location,
+            request.deadline_ms,
+        );
+        let future: Pin<Box<dyn Future<Output = Result<ArrayBuffer, LoadError>>>> = Box::pin(async move {
+            match JsFuture::from(promise).await {
+                Ok(buffer) => Ok(buffer.unchecked_into()),
+                Err(error) => Err(match get(&error, "name").as_string().as_deref() {
+                    Some("AbortError") => LoadError::Cancelled,
+                    _ => match get(&error, "status").as_f64() {
+                        Some(status) if status > 0.0 => LoadError::Http(status as u16),
+                        _ => LoadError::Network(get(&error, "message").as_string().unwrap_or_default()),
+                    },
+                }),
+            }
+        });
+        future
+    }
+
+    fn set_deadline(&self, id: u32, milliseconds: f64) {
+        Engine::set_deadline(self, id, milliseconds);
+    }
+
+    fn cancel(&self, id: u32) {
+        Engine::cancel(self, id);
+    }
+
+    fn emit(&self, event: &str, detail: &js_sys::Object) {
+        self.0.emit(event, detail);
+    }
+
+    fn rate(&self) -> Option<f64> {
+        let mut origin: Option<f64> = None;
+        let mut peers = 0.0;
+        for stream in self.0.streams() {
+            if let Some((rate, links)) = stream.with_swarm(|swarm| (swarm.origin_rate(), swarm.peer_rate())) {
+                origin = rate.map_or(origin, |rate| Some(origin.unwrap_or(0.0).max(rate)));
+                peers += links;
+            }
+        }
+        match origin {
+            Some(origin) => Some(origin.max(peers)),
+            None => (peers > 0.0).then_some(peers),
+        }
+    }
+
+    fn init_digest(&self, playlist: &str, init: &str) -> Option<[u8; 32]> {
+        let stream = self.0.stream_of(playlist)?;
+        let base = self.0.manifest_url.borrow().clone();
+        stream
+            .entry
+            .inits
+            .iter()
+            .find(|known| resolve(&known.uri, &base).is_some_and(|url| bare(&url) == bare(init)))
+            .map(|known| *known.sha256.as_bytes())
+    }
+}

@@ -1,0 +1,450 @@
+//! Swarms, demands and origin fetches: carries out what the swarms of `ppspp` ask for and tells them what happened.
+//!
+//! One [`Stream`] for each playlist of the manifest, one [`Network`] for all. No `RefCell` borrow is held across a
+//! call into JS, since event handlers of the page call back.
+
+mod config;
+mod counters;
+mod loading;
+mod networking;
+mod stream;
+mod view;
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use js_sys::{Function, Object};
+use ppspp::swarm::{Event, Input, Output, Reason};
+use ppspp::{Source, Timestamp};
+use wasm_bindgen::JsValue;
+
+use crate::feeder::Feeder;
+use crate::js::{error, number, object};
+use crate::net::timer::{Clock, Timer};
+use crate::net::{Lane, LinkId, Network, SwarmReport};
+
+pub(crate) use config::Config;
+use counters::Counters;
+pub(crate) use stream::Location;
+use stream::{Stream, join};
+
+/// With an upload ceiling, how often its budget is handed out, in milliseconds.
+const UPLOAD_TURN: f64 = 200.0;
+
+/// A cheap handle: clones are the same engine.
+#[derive(Clone)]
+pub(crate) struct Engine(Rc<Inner>);
+
+/// How far the network is.
+enum Networking {
+    Off,
+    Starting,
+    On(Network),
+}
+
+struct Inner {
+    this: Weak<Inner>,
+    on_event: Function,
+    config: RefCell<Config>,
+    clock: Clock,
+    time_origin: f64,
+    created: f64,
+    timer: Timer,
+    manifest_chunk_size: Cell<u32>,
+    manifest_url: RefCell<String>,
+    trackers: RefCell<Vec<String>>,
+    streams: RefCell<Vec<Rc<Stream>>>,
+    networking: RefCell<Networking>,
+    /// Playback is wanted: a segment has been asked for.
+    wanted: Cell<bool>,
+    tracker: RefCell<(String, &'static str)>,
+    tracker_joined: Cell<bool>,
+    /// Until when (page milliseconds) neighbours may be expected although none is being connected.
+    expect_until: Cell<f64>,
+    fallbacks: RefCell<Vec<&'static str>>,
+    counters: RefCell<Counters>,
+    /// Payload bytes that may be uploaded now, under a ceiling; and when that was last reckoned.
+    upload_budget: Cell<(f64, f64)>,
+    next_upload_turn: Cell<f64>,
+    turn: Cell<usize>,
+    feeder: RefCell<Option<Rc<Feeder>>>,
+    /// Loads that the manifest does not cover.
+    plain: RefCell<Vec<stream::Load>>,
+    closed: Cell<bool>,
+}
+
+impl Engine {
+    pub(crate) fn new(config: Config, on_event: Function) -> Self {
+        let clock = Clock::new();
+        let created = clock.now();
+        let performance = crate::js::get(&js_sys::global(), "performance");
+        let time_origin = crate::js::get(&performance, "timeOrigin").as_f64().unwrap_or(0.0);
+        Self(Rc::new_cyclic(|this: &Weak<Inner>| {
+            let for_timer = this.clone();
+            Inner {
+                this: this.clone(),
+                on_event,
+                config: RefCell::new(config),
+                clock,
+                time_origin,
+                created,
+                timer: Timer::new(move || {
+                    if let Some(inner) = for_timer.upgrade() {
+                        inner.timer_fired();
+                    }
+                }),
+                manifest_chunk_size: Cell::new(0),
+                manifest_url: RefCell::default(),
+                trackers: RefCell::default(),
+                streams: RefCell::default(),
+                networking: RefCell::new(Networking::Off),
+                wanted: Cell::new(false),
+                tracker: RefCell::new((String::new(), "off")),
+                tracker_joined: Cell::new(false),
+                expect_until: Cell::new(0.0),
+                fallbacks: RefCell::default(),
+                counters: RefCell::default(),
+                upload_budget: Cell::new((0.0, created)),
+                next_upload_turn: Cell::new(f64::INFINITY),
+                turn: Cell::new(0),
+                feeder: RefCell::default(),
+                plain: RefCell::default(),
+                closed: Cell::new(false),
+            }
+        }))
+    }
+
+    pub(crate) fn set_feeder(&self, feeder: Option<Rc<Feeder>>) {
+        let old = self.0.feeder.replace(feeder);
+        drop(old);
+    }
+
+    pub(crate) fn feeder(&self) -> Option<Rc<Feeder>> {
+        self.0.feeder.borrow().clone()
+    }
+
+    pub(crate) fn configure(&self, partial: &JsValue) {
+        self.0.config.borrow_mut().update(partial);
+        self.0.configured();
+    }
+
+    /// Leaves everything. Loads that wait are rejected.
+    pub(crate) fn close(&self) {
+        let inner = &self.0;
+        if inner.closed.replace(true) {
+            return;
+        }
+        let feeder = inner.feeder.take();
+        drop(feeder);
+        inner.stop_network();
+        let gone = error("AbortError", "the peer was destroyed");
+        for stream in inner.streams() {
+            for (_, abort) in stream.fetches.take() {
+                abort.abort();
+            }
+            for load in stream.loads.take() {
+                load.reject(&gone);
+            }
+        }
+        for load in inner.plain.take() {
+            if let Some(abort) = &load.abort {
+                abort.abort();
+            }
+            load.reject(&gone);
+        }
+        inner.timer.stop();
+    }
+}
+
+impl Inner {
+    fn now(&self) -> Timestamp {
+        Timestamp(((self.time_origin + self.clock.now()) * 1000.0) as u64)
+    }
+
+    fn streams(&self) -> Vec<Rc<Stream>> {
+        self.streams.borrow().clone()
+    }
+
+    fn network(&self) -> Option<Network> {
+        match &*self.networking.borrow() {
+            Networking::On(network) => Some(network.clone()),
+            _ => None,
+        }
+    }
+
+    /// Hands an event to the page. What the page's handler throws is the page's.
+    fn emit(&self, event: &str, detail: &Object) {
+        if !self.closed.get() {
+            let _ = self
+                .on_event
+                .call2(&JsValue::UNDEFINED, &JsValue::from_str(event), detail);
+        }
+    }
+
+    /// Says once for each reason that playback goes on over plain HTTP.
+    fn fall_back(&self, reason: &'static str, message: &str) {
+        let mut fallbacks = self.fallbacks.borrow_mut();
+        if fallbacks.contains(&reason) {
+            return;
+        }
+        fallbacks.push(reason);
+        drop(fallbacks);
+        self.emit(
+            "fallback",
+            &object([("reason", reason.into()), ("message", message.into())]),
+        );
+    }
+
+    // ---- swarms
+
+    /// Tells a swarm what happened and does what it says.
+    fn input(&self, stream: &Rc<Stream>, input: Input) {
+        let now = self.now();
+        let outputs = stream.with_swarm(|swarm| {
+            swarm.handle(now, input);
+            core::iter::from_fn(|| swarm.poll_output()).collect::<Vec<_>>()
+        });
+        for output in outputs.unwrap_or_default() {
+            self.output(stream, output);
+        }
+        self.arm_timer();
+    }
+
+    fn output(&self, stream: &Rc<Stream>, output: Output) {
+        match output {
+            Output::Transmit { link, lane, datagram } => {
+                if let Some(network) = self.network() {
+                    let lane = match lane {
+                        ppspp::Lane::Control => Lane::Control,
+                        ppspp::Lane::Bulk => Lane::Bulk,
+                    };
+                    network.send(link, lane, &datagram);
+                }
+            }
+            Output::FetchOrigin {
+                fetch,
+                segment,
+                bytes,
+            } => self.fetch_origin(stream, fetch, segment, bytes),
+            Output::CancelOrigin { fetch } => {
+                let abort = stream.fetches.borrow_mut().remove(&fetch);
+                if let Some(abort) = abort {
+                    abort.abort();
+                }
+            }
+            Output::Disconnect { link, reason } => self.disconnect(link, reason),
+            Output::Event(event) => self.swarm_event(stream, event),
+        }
+    }
+
+    fn disconnect(&self, link: LinkId, reason: Reason) {
+        let Some(network) = self.network() else { return };
+        let peer = self
+            .counters
+            .borrow()
+            .peers
+            .get(&link)
+            .map(|neighbour| neighbour.peer);
+        match (reason, peer) {
+            (Reason::Forged, Some(peer)) => {
+                let detail = object([
+                    ("peer", peer.to_string().into()),
+                    ("state", "banned".into()),
+                    ("reason", "forged".into()),
+                ]);
+                network.ban(peer, "forged");
+                self.emit("peer", &detail);
+            }
+            (Reason::Dead, _) => network.disconnect(link, "dead"),
+            _ => network.disconnect(link, "protocol"),
+        }
+    }
+
+    fn peer_name(&self, link: LinkId) -> JsValue {
+        let counters = self.counters.borrow();
+        counters
+            .peers
+            .get(&link)
+            .map_or(JsValue::UNDEFINED, |neighbour| neighbour.peer.to_string().into())
+    }
+
+    fn swarm_event(&self, stream: &Rc<Stream>, event: Event) {
+        match event {
+            Event::Chunk { chunk, bytes, source } => self.chunk(stream, chunk, bytes, source),
+            Event::Segment {
+                segment,
+                p2p_bytes,
+                http_bytes,
+                peers,
+                elapsed,
+            } => {
+                let names: js_sys::Array = peers.iter().map(|link| self.peer_name(*link)).collect();
+                let detail = object([
+                    ("playlist", JsValue::from_str(&stream.playlist)),
+                    ("segment", segment.into()),
+                    ("p2pBytes", number(p2p_bytes)),
+                    ("httpBytes", number(http_bytes)),
+                    ("peers", names.into()),
+                    ("ms", JsValue::from_f64(elapsed.as_secs_f64() * 1000.0)),
+                ]);
+                self.deliver(stream, segment);
+                self.emit("segment", &detail);
+                self.keep_to_budget();
+                self.report(stream);
+            }
+            Event::SegmentFailed { segment } => {
+                let failure = loading::http_error(stream.last_status.get());
+                stream
+                    .take_loads(segment)
+                    .iter()
+                    .for_each(|load| load.reject(&failure));
+            }
+            Event::OriginMismatch { segment } => {
+                // Play what the origin has, as without Shoal, and share nothing of this playlist any more.
+                self.go_plain(stream);
+                let message = ["segment ", &segment.to_string(), " of ", &stream.playlist].concat();
+                let message = [&message, " is not what shoal.json promises: publish again"].concat();
+                self.fall_back("content-mismatch", &message);
+            }
+            Event::Discarded { bytes, .. } => self.counters.borrow_mut().discarded_bytes += bytes as u64,
+            Event::BadChunk { .. } => self.counters.borrow_mut().bad_chunks += 1,
+            Event::Uploaded { link, bytes } => {
+                let bytes = u64::from(bytes);
+                stream.uploaded_bytes.set(stream.uploaded_bytes.get() + bytes);
+                let mut counters = self.counters.borrow_mut();
+                counters.uploaded_bytes += bytes;
+                if let Some(neighbour) = counters.peers.get_mut(&link) {
+                    neighbour.uploaded += bytes;
+                }
+                let (budget, since) = self.upload_budget.get();
+                self.upload_budget.set((budget - bytes as f64, since));
+            }
+        }
+    }
+
+    fn chunk(&self, stream: &Rc<Stream>, chunk: u32, bytes: u32, source: Source) {
+        let Some((segment, range)) = stream.with_swarm(|swarm| {
+            let segment = swarm.metadata().segment_of(chunk);
+            (segment, swarm.metadata().chunks_of(segment))
+        }) else {
+            return;
+        };
+        let count = u64::from(bytes);
+        stream.note_source(segment, range.start(), chunk, range.count() as usize, source);
+        let detail = object([
+            ("bytes", bytes.into()),
+            ("playlist", JsValue::from_str(&stream.playlist)),
+            ("segment", segment.into()),
+            ("chunk", (chunk - range.start()).into()),
+        ]);
+        let mut counters = self.counters.borrow_mut();
+        match source {
+            Source::Origin => {
+                counters.http_bytes += count;
+                stream.http_bytes.set(stream.http_bytes.get() + count);
+                crate::js::set(&detail, "source", "http".into());
+            }
+            Source::Peer(link) => {
+                counters.p2p_bytes += count;
+                stream.p2p_bytes.set(stream.p2p_bytes.get() + count);
+                let now = self.clock.now();
+                counters.first_p2p_byte_ms.get_or_insert(now - self.created);
+                if let Some(neighbour) = counters.peers.get_mut(&link) {
+                    neighbour.downloaded += count;
+                }
+                drop(counters);
+                crate::js::set(&detail, "source", "p2p".into());
+                crate::js::set(&detail, "peer", self.peer_name(link));
+            }
+        }
+        self.emit("chunk", &detail);
+    }
+
+    /// Hands a complete segment to those who wait for it, each a copy of its own.
+    fn deliver(&self, stream: &Rc<Stream>, segment: u32) {
+        stream.locations.borrow_mut().remove(&segment);
+        let loads = stream.take_loads(segment);
+        if loads.is_empty() {
+            return;
+        }
+        let Some(chunks) = stream.with_swarm(|swarm| swarm.read_segment(segment)).flatten() else {
+            return;
+        };
+        loads.iter().for_each(|load| load.resolve(&join(&chunks)));
+    }
+
+    /// The store is bounded: what was unused for longest goes first, from the stream that holds most.
+    fn keep_to_budget(&self) {
+        let limit = self.config.borrow().cache_bytes;
+        let streams = self.streams();
+        let stored = |stream: &Rc<Stream>| stream.with_swarm(|swarm| swarm.stored_bytes()).unwrap_or(0);
+        let total: usize = streams.iter().map(stored).sum();
+        if total > limit
+            && let Some(largest) = streams.iter().max_by_key(|stream| stored(stream))
+        {
+            largest.with_swarm(|swarm| swarm.evict(total - limit));
+        }
+    }
+
+    /// Tells the tracker what was done in this swarm, and once everything is here that it seeds.
+    fn report(&self, stream: &Rc<Stream>) {
+        let Some(network) = self.network() else { return };
+        let complete = stream
+            .with_swarm(|swarm| {
+                let held: u64 = swarm.has().count();
+                let all = (0..swarm.metadata().segments()).map(|s| swarm.metadata().chunks_of(s).count());
+                held == all.sum::<u64>()
+            })
+            .unwrap_or(false);
+        if complete && !stream.seeding.replace(true) {
+            network.join(stream.swarm_id(), true);
+        }
+        let reports: Vec<SwarmReport> = self
+            .streams()
+            .iter()
+            .filter(|stream| stream.with_swarm(|_| ()).is_some())
+            .map(|stream| SwarmReport {
+                swarm_id: stream.swarm_id(),
+                uploaded_bytes: stream.uploaded_bytes.get(),
+                downloaded_bytes: stream.p2p_bytes.get(),
+                available_bandwidth: 0,
+            })
+            .collect();
+        network.report(&reports);
+    }
+
+    // ---- time
+
+    fn arm_timer(&self) {
+        let now = self.now();
+        let due = self
+            .streams
+            .borrow()
+            .iter()
+            .filter_map(|stream| stream.with_swarm(|swarm| swarm.poll_timeout()).flatten())
+            .min()
+            .map_or(f64::INFINITY, |at| at.since(now).as_secs_f64() * 1000.0);
+        let page_now = self.clock.now();
+        let due = (page_now + due).min(self.next_upload_turn.get());
+        self.timer.arm(page_now, due);
+    }
+
+    fn timer_fired(&self) {
+        self.timer.fired();
+        if self.closed.get() {
+            return;
+        }
+        self.update_prospects();
+        let now = self.now();
+        for stream in self.streams() {
+            let due = stream.with_swarm(|swarm| swarm.poll_timeout()).flatten();
+            if due.is_some_and(|due| due <= now) {
+                self.input(&stream, Input::Timeout);
+            }
+        }
+        if self.next_upload_turn.get() <= self.clock.now() {
+            self.upload_turn();
+        }
+        self.arm_timer();
+    }
+}
