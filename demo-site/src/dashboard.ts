@@ -5,7 +5,7 @@ import { Chart } from './chart';
 import { ChunkMapView } from './chunk-map';
 import { element } from './dom';
 import { bytes, milliseconds, percent } from './format';
-import { showPeers } from './peers';
+import { PeersView } from './peers';
 import type { Session } from './session';
 
 const STATE_WORDS: Record<Stats['state'], string> = {
@@ -18,6 +18,7 @@ const STATE_WORDS: Record<Stats['state'], string> = {
 /** Shows the figures of one session after the other. */
 export class Dashboard {
   readonly #chart = new Chart(element('chart', HTMLCanvasElement));
+  readonly #peers = new PeersView(element('peers'));
   readonly #map = new ChunkMapView(element('chunk-map'));
 
   /** Another session begins. */
@@ -45,7 +46,7 @@ export class Dashboard {
 
     const peers = session.shoal.peers();
     text('peer-count', String(stats.peers));
-    showPeers(element('peers'), peers);
+    this.#peers.show(peers);
     text('no-peers', peers.length > 0 ? '' : noPeers(stats));
 
     const map = session.shoal.chunkMap();

@@ -14,9 +14,9 @@ export function bytes(value: number): string {
   return `${size.toFixed(digits)} ${UNITS[unit]}`;
 }
 
-/** Bytes per second. */
+/** Bytes per second; what is left of a smoothed rate is nothing. */
 export function rate(value: number): string {
-  return value > 0 ? `${bytes(value)}/s` : '–';
+  return value >= 100 ? `${bytes(value)}/s` : '–';
 }
 
 /** Milliseconds, as seconds when there are many. */

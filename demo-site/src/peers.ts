@@ -3,27 +3,61 @@
 import type { PeerInfo } from 'shoal';
 import { bytes, rate, shortId } from './format';
 
-/** Shows `peers` in the table body `element`. */
-export function showPeers(element: HTMLElement, peers: PeerInfo[]): void {
-  const rows = new Map([...element.children].map((row) => [(row as HTMLElement).dataset.peer, row as HTMLElement]));
-  const wanted = peers.map((peer) => {
-    const row = rows.get(peer.id) ?? newRow(peer.id);
-    const cells = [
-      shortId(peer.id),
-      peer.state,
-      rate(peer.downloadRate),
-      rate(peer.uploadRate),
-      bytes(peer.downloadedBytes ?? 0),
-      bytes(peer.uploadedBytes ?? 0),
-    ];
-    cells.forEach((text, index) => {
-      const cell = row.children[index];
-      if (cell && cell.textContent !== text) cell.textContent = text;
-    });
-    return row;
-  });
-  if (wanted.length !== element.childElementCount || wanted.some((row, index) => row !== element.children[index])) {
-    element.replaceChildren(...wanted);
+/** How much of a new measurement goes into the rate shown: it is read, not plotted. */
+const SMOOTHING = 0.4;
+
+/** What a row was made of last. */
+interface Shown {
+  row: HTMLElement;
+  at: number;
+  received: number;
+  given: number;
+  receiving: number;
+  giving: number;
+}
+
+/** Shows peers in a table body. */
+export class PeersView {
+  readonly #body: HTMLElement;
+  #shown = new Map<string, Shown>();
+
+  constructor(body: HTMLElement) {
+    this.#body = body;
+  }
+
+  /** Shows `peers` and nobody else. */
+  show(peers: PeerInfo[]): void {
+    const shown = new Map<string, Shown>();
+    for (const peer of peers) {
+      const now = performance.now();
+      const { downloadedBytes: received, uploadedBytes: given } = peer;
+      const entry = this.#shown.get(peer.peer) ?? {
+        row: newRow(peer.peer),
+        at: now,
+        received,
+        given,
+        receiving: 0,
+        giving: 0,
+      };
+      const seconds = (now - entry.at) / 1000;
+      if (seconds > 0.2) {
+        entry.receiving += SMOOTHING * ((received - entry.received) / seconds - entry.receiving);
+        entry.giving += SMOOTHING * ((given - entry.given) / seconds - entry.giving);
+        Object.assign(entry, { at: now, received, given });
+      }
+      const words = [shortId(peer.peer), peer.state, rate(entry.receiving), rate(entry.giving)];
+      [...words, bytes(received), bytes(given)].forEach((text, index) => {
+        const cell = entry.row.children[index];
+        if (cell && cell.textContent !== text) cell.textContent = text;
+      });
+      shown.set(peer.peer, entry);
+    }
+    this.#shown = shown;
+    const rows = [...shown.values()].map(({ row }) => row);
+    const present = this.#body.children;
+    if (rows.length !== present.length || rows.some((row, index) => row !== present[index])) {
+      this.#body.replaceChildren(...rows);
+    }
   }
 }
 

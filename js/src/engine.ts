@@ -133,11 +133,13 @@ export class Shoal {
     stats.startupMs = this.playback.startupMs;
     stats.stalls = this.playback.stalls;
     stats.stallMs = this.playback.stallMs;
-    if (!this.#peer) Object.assign(stats, { peers: 0, connecting: 0, swarms: [] });
+    // Before there is a tracker the wasm peer names none.
+    if (!stats.tracker?.url) stats.tracker = null;
+    if (!this.#peer) Object.assign(stats, { peers: 0, connecting: 0, tracker: null, swarms: [] });
     return stats;
   }
 
-  /** The peers known, connected or connecting. */
+  /** The peers connected. */
   peers(): PeerInfo[] {
     return (this.#ask((peer) => peer.peers()) as PeerInfo[] | undefined) ?? [];
   }

@@ -129,10 +129,16 @@ export class HlsSource {
   }
 
   #onChunk(chunk: ShoalEvents['chunk']): void {
+    const playlist = bare(chunk.playlist);
     for (const load of this.inFlight) {
-      if (load.segment === chunk.segment && load.playlist === chunk.playlist) {
+      if (load.segment === chunk.segment && bare(load.playlist) === playlist) {
         load.onChunk(chunk.bytes, chunk.source === 'p2p');
       }
     }
   }
+}
+
+/** A URL without query and fragment: signed URLs differ in these from viewer to viewer. */
+function bare(url: string): string {
+  return url.replace(/[?#].*$/, '');
 }

@@ -56,21 +56,20 @@ export interface SwarmStats {
   [member: string]: unknown;
 }
 
-/** One remote peer. */
+/** One connected peer. */
 export interface PeerInfo {
   /** Peer ID: 64 hex digits. */
-  id: string;
-  /** For example `"connecting"` or `"connected"`. */
+  peer: string;
+  /** For example `"joined"`. */
   state: string;
-  /** Payload bytes per second received lately. */
-  downloadRate: number;
-  /** Payload bytes per second given lately. */
-  uploadRate: number;
   /** Payload bytes received. */
   downloadedBytes: number;
   /** Payload bytes given. */
   uploadedBytes: number;
-  [member: string]: unknown;
+  /** Payload bytes per second that its chunks arrive with, lately. */
+  downloadRate: number;
+  /** Milliseconds since it was connected. */
+  connectedMs: number;
 }
 
 /** P2P is off; video goes on over plain HTTP. */

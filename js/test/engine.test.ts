@@ -164,6 +164,10 @@ describe('Shoal', () => {
     const { shoal, peer } = await openEngine();
     peer.figures = { p2pBytes: 300, httpBytes: 50, peers: 2 };
     shoal.countPlainBytes(50);
+    peer.figures = { ...peer.figures, tracker: { url: '', state: 'off' } };
+    expect(shoal.stats().tracker).toBeNull();
+    peer.figures = { ...peer.figures, tracker: { url: 'ws://a.test', state: 'joined' } };
+    expect(shoal.stats().tracker?.state).toBe('joined');
     expect(shoal.stats()).toMatchObject({ p2pBytes: 300, httpBytes: 100, p2pRatio: 0.75, peers: 2, state: 'p2p' });
     const opening = shoal.open('http://example.test/other.m3u8');
     await settle();

@@ -127,7 +127,7 @@ export class FakePeer implements Peer {
 
   peers(): object[] {
     this.#check();
-    return [{ id: 'ab' }];
+    return [{ peer: 'ab' }];
   }
 
   chunkMap(): ChunkMapSegment[] {
