@@ -1,3 +1,109 @@
-//! WebSocket tracker
+//! `tracker-ws`: the tracker as a program.
 
-fn main() {}
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+use tracker_ws::{Config, Server};
+
+/// WebSocket tracker for Shoal: tells peers of each other and relays their signalling.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Options {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+    /// Seconds between the reports peers are asked for (10 to 300)
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(10..=300))]
+    interval: u64,
+    /// Seconds after which a silent peer is forgotten; default 3 × interval + 5
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    track_timeout: Option<u64>,
+    /// Public origin of this tracker when it is not the address listened on, e.g. wss://tracker.example (repeatable)
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Vec<String>,
+    /// Origin of web pages that may connect, e.g. https://site.example (repeatable); default all
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// Most sockets
+    #[arg(long, value_name = "COUNT", default_value_t = 16_384)]
+    max_sockets: usize,
+    /// Most sockets from one address (20 is enough where viewers do not share addresses)
+    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
+    sockets_per_address: usize,
+    /// Most registered peers
+    #[arg(long, value_name = "COUNT", default_value_t = 16_384)]
+    max_peers: usize,
+    /// What to log: off, error, warn, info, debug
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: LevelFilter,
+}
+
+impl Options {
+    fn config(self) -> anyhow::Result<Config> {
+        for origin in &self.origin {
+            if tracker_protocol::tracker_origin(origin).as_ref() != Some(origin) {
+                bail!("--origin {origin}: not an origin such as wss://tracker.example");
+            }
+        }
+        Ok(Config {
+            listen: self.listen,
+            interval: Duration::from_secs(self.interval),
+            track_timeout: Duration::from_secs(self.track_timeout.unwrap_or(3 * self.interval + 5)),
+            origins: self.origin,
+            allow_origins: self.allow_origin,
+            max_sockets: self.max_sockets,
+            sockets_per_address: self.sockets_per_address,
+            max_peers: self.max_peers,
+            ..Config::default()
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(options.log)
+        .init();
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tracker-ws: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> anyhow::Result<()> {
+    let config = options.config()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    runtime.block_on(async {
+        let server = Server::bind(config).await?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "tracker-ws listening on {}", server.url()).context("cannot write to stdout")?;
+        stdout.flush().context("cannot write to stdout")?;
+        drop(stdout);
+        let shutdown = server.shutdown();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("shutting down");
+            shutdown.stop();
+        });
+        server.run().await;
+        Ok(())
+    })
+}

@@ -1,0 +1,94 @@
+//! Settings.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracker_protocol::server::PeerConfig;
+
+use crate::clock::micros;
+use crate::limits::Rate;
+use crate::registry::RegistryConfig;
+
+/// Settings of a [`crate::Server`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Reports the tracker asks peers for, one in this time.
+    pub interval: Duration,
+    /// A peer that is silent this long is forgotten.
+    pub track_timeout: Duration,
+    /// A new socket must have an accepted CONNECT within this.
+    pub init_timeout: Duration,
+    /// A peer without a socket stays registered this long, without being named to others.
+    pub lost_timeout: Duration,
+    /// Time between WebSocket pings; a socket that misses two is closed.
+    pub ping_interval: Duration,
+    /// A frame that a socket does not take within this closes it.
+    pub send_timeout: Duration,
+    /// Public origins of this tracker (`wss://tracker.example`), which peers sign. The address a socket came in on is
+    /// always accepted, and `localhost` on loopback.
+    pub origins: Vec<String>,
+    /// Origins of web pages that may connect (`https://site.example`); empty allows all.
+    pub allow_origins: Vec<String>,
+    /// Most sockets.
+    pub max_sockets: usize,
+    /// Most sockets from one address. The default of 1000 suits tests on loopback and viewers behind a shared NAT; 20
+    /// is enough where addresses are not shared.
+    pub sockets_per_address: usize,
+    /// Most registered peers.
+    pub max_peers: usize,
+    /// Most swarms of one peer.
+    pub max_swarms: usize,
+    /// Requests other than SIGNAL, per second and in a burst, that a socket may make.
+    pub requests: Rate,
+    /// SIGNAL requests and batch offers, per second and in a burst. A join with 16 neighbours trickles some ten
+    /// candidates to each at once, which 60 a minute would cut off.
+    pub signals: Rate,
+    /// Frames waiting to be sent on one socket; a reader that falls behind further is closed.
+    pub queue: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            interval: Duration::from_secs(30),
+            track_timeout: Duration::from_secs(95),
+            init_timeout: Duration::from_secs(10),
+            lost_timeout: Duration::from_secs(15),
+            ping_interval: Duration::from_secs(25),
+            send_timeout: Duration::from_secs(10),
+            origins: Vec::new(),
+            allow_origins: Vec::new(),
+            max_sockets: 16_384,
+            sockets_per_address: 1000,
+            max_peers: 16_384,
+            max_swarms: tracker_protocol::MAX_SWARMS,
+            requests: Rate {
+                per_second: 10,
+                burst: 30,
+            },
+            signals: Rate {
+                per_second: 30,
+                burst: 200,
+            },
+            queue: 256,
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn registry(&self) -> RegistryConfig {
+        RegistryConfig {
+            peer: PeerConfig {
+                init_timeout: micros(self.init_timeout),
+                track_timeout: micros(self.track_timeout),
+                lost_timeout: micros(self.lost_timeout),
+                max_swarms: self.max_swarms,
+            },
+            interval: self.interval.as_secs().max(1),
+            max_peers: self.max_peers,
+        }
+    }
+}

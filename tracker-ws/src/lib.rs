@@ -1,0 +1,24 @@
+//! The WebSocket tracker: RFC 7846 messages as JSON text frames, one per frame, with signalling between peers.
+//!
+//! * [`Server`]: the accept loop. Per socket there is one task (`session`), which proves who the peer is, limits its
+//!   rate and carries frames.
+//! * [`Registry`]: swarms and peers, in memory and without any I/O: requests in, frames for sessions out.
+//!
+//! Behind TLS a proxy terminates `wss:`; name the public origin with [`Config::origins`] then, for peers sign it.
+
+mod auth;
+mod clock;
+mod config;
+mod http;
+mod limits;
+mod metrics;
+mod registry;
+mod relay;
+mod server;
+mod session;
+mod swarm;
+
+pub use config::Config;
+pub use limits::Rate;
+pub use registry::{Delivery, Outgoing, Registry, RegistryConfig, SessionId};
+pub use server::{Server, ServerError, Shutdown};

@@ -1,0 +1,116 @@
+//! What the tracker counts, as OpenMetrics text.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tracker_protocol::ErrorCode;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    request: &'static str,
+    error_code: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    reason: Refusal,
+}
+
+/// Why a socket was turned away or closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Refusal {
+    TooMany,
+    SlowReader,
+    Malformed,
+    Flood,
+    Silent,
+}
+
+/// The metrics and their registry.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    refused: Family<RefusedLabels, Counter>,
+    pushes: Counter,
+    accepted: Counter,
+    sockets: Gauge,
+    peers: Gauge,
+    swarms: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("tracker"),
+            requests: Family::default(),
+            refused: Family::default(),
+            pushes: Counter::default(),
+            accepted: Counter::default(),
+            sockets: Gauge::default(),
+            peers: Gauge::default(),
+            swarms: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register(
+            "requests",
+            "Requests answered, by type and error code",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "sockets_refused",
+            "Sockets turned away or closed, by reason",
+            metrics.refused.clone(),
+        );
+        registry.register(
+            "signals_pushed",
+            "Envelopes pushed to peers",
+            metrics.pushes.clone(),
+        );
+        registry.register(
+            "sockets_accepted",
+            "WebSockets accepted",
+            metrics.accepted.clone(),
+        );
+        registry.register("sockets", "Open sockets", metrics.sockets.clone());
+        registry.register("peers", "Registered peers", metrics.peers.clone());
+        registry.register("swarms", "Swarms with reachable members", metrics.swarms.clone());
+        metrics
+    }
+
+    pub(crate) fn answered(&self, request: &'static str, code: ErrorCode) {
+        self.requests
+            .get_or_create(&RequestLabels {
+                request,
+                error_code: code as u8,
+            })
+            .inc();
+    }
+
+    pub(crate) fn refused(&self, reason: Refusal) {
+        self.refused.get_or_create(&RefusedLabels { reason }).inc();
+    }
+
+    pub(crate) fn pushed(&self, count: u64) {
+        self.pushes.inc_by(count);
+    }
+
+    pub(crate) fn accepted(&self) {
+        self.accepted.inc();
+    }
+
+    /// The text, with these numbers of the moment.
+    pub(crate) fn text(&self, sockets: usize, peers: usize, swarms: usize) -> String {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.sockets.set(number(sockets));
+        self.peers.set(number(peers));
+        self.swarms.set(number(swarms));
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,259 @@
+//! The accept loop, and what all sessions share.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysError, SysRng};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tracker_protocol::MAX_FRAME;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::{self, Asked};
+use crate::limits::{SocketPermit, Sockets};
+use crate::metrics::{Metrics, Refusal};
+use crate::registry::Registry;
+use crate::session::{self, Sessions};
+
+/// Expired peers are looked for at least this often.
+const TICK: Duration = Duration::from_secs(1);
+/// After an error of `accept` (usually too many open files).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Sessions get this long to say goodbye.
+const GRACE: Duration = Duration::from_secs(5);
+/// Of one socket, each way: the default of 128 KiB would be most of a session's memory.
+const BUFFER: usize = 4 * 1024;
+const TEXT: &str = "text/plain; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Why a tracker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system gives no random numbers.
+    #[error("no random numbers from the system: {0}")]
+    Random(SysError),
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) sessions: Sessions,
+    pub(crate) metrics: Metrics,
+    pub(crate) shutdown: watch::Receiver<bool>,
+    registry: Mutex<Registry>,
+    rng: Mutex<StdRng>,
+    sockets: Sockets,
+    next_session: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn random<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
+        draw(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn metrics_text(&self) -> String {
+        let (peers, swarms) = {
+            let registry = self.registry();
+            (registry.peer_count(), registry.swarm_count())
+        };
+        self.metrics.text(self.sockets.open(), peers, swarms)
+    }
+}
+
+/// Ends a running [`Server`].
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Shutdown {
+    /// Takes no more sockets, says goodbye on all, then lets [`Server::run`] return.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// A tracker that listens.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    shutdown: Shutdown,
+}
+
+impl Server {
+    /// Starts to listen.
+    ///
+    /// # Errors
+    /// [`ServerError`]: the address is not this machine's, the port is taken, …
+    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        let failed = |source| ServerError::Listen {
+            address: config.listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let rng = || StdRng::try_from_rng(&mut SysRng).map_err(ServerError::Random);
+        let (stop, stopped) = watch::channel(false);
+        let shared = Shared {
+            registry: Mutex::new(Registry::new(config.registry(), rng()?)),
+            rng: Mutex::new(rng()?),
+            clock: Clock::start(),
+            sessions: Sessions::default(),
+            metrics: Metrics::new(),
+            shutdown: stopped,
+            sockets: Sockets::default(),
+            next_session: AtomicU64::new(1),
+            config,
+        };
+        let shutdown = Shutdown { stop: Arc::new(stop) };
+        Ok(Self {
+            listener,
+            address,
+            shared: Arc::new(shared),
+            shutdown,
+        })
+    }
+
+    /// The address it listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL for peers on this machine.
+    pub fn url(&self) -> String {
+        format!("ws://{}{}", self.address, http::PATH)
+    }
+
+    /// To end it.
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Serves until [`Shutdown::stop`].
+    pub async fn run(self) {
+        let shared = &self.shared;
+        let mut shutdown = shared.shutdown.clone();
+        // Every connection holds a sender: when the last one is gone, `recv` ends.
+        let (alive, mut all_gone) = mpsc::channel::<()>(1);
+        let timers = tokio::spawn(expire(shared.clone()));
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stopped(&mut shutdown) => break,
+            };
+            match accepted {
+                Ok((stream, from)) => {
+                    let config = &shared.config;
+                    let permit = shared.sockets.admit(
+                        from.ip().to_canonical(),
+                        config.sockets_per_address,
+                        config.max_sockets,
+                    );
+                    let (shared, alive) = (shared.clone(), alive.clone());
+                    tokio::spawn(async move {
+                        if let Err(error) = connection(&shared, stream, permit).await {
+                            tracing::debug!(%from, %error, "connection failed");
+                        }
+                        drop(alive);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop((self.listener, alive));
+        timers.abort();
+        if timeout(GRACE, all_gone.recv()).await.is_err() {
+            tracing::warn!("some sockets did not close in time");
+        }
+    }
+}
+
+/// Waits for the tracker to be stopped.
+pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone, which is the same.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
+/// Ends registrations whose timers expire.
+async fn expire(shared: Arc<Shared>) {
+    loop {
+        let (mut out, now) = (Vec::new(), shared.clock.now());
+        let next = {
+            let mut registry = shared.registry();
+            registry.handle_timeout(now, &mut out);
+            registry.poll_timeout()
+        };
+        shared.sessions.deliver(out);
+        let wait = next.map_or(TICK, |at| Duration::from_micros(at.saturating_sub(now)).min(TICK));
+        sleep(wait.max(Duration::from_millis(1))).await;
+    }
+}
+
+/// One TCP connection, from its first byte to its last.
+async fn connection(shared: &Shared, mut stream: TcpStream, permit: Option<SocketPermit>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let config = &shared.config;
+    let Some(_permit) = permit else {
+        shared.metrics.refused(Refusal::TooMany);
+        // Before its request is read: what is over the limit gets no memory.
+        return http::respond(
+            &mut stream,
+            "503 Service Unavailable",
+            TEXT,
+            "too many connections\n",
+        )
+        .await;
+    };
+    let local = stream.local_addr()?;
+    let reading = http::read(&mut stream, &config.allow_origins);
+    let mut shutdown = shared.shutdown.clone();
+    let (asked, rest) = tokio::select! {
+        read = timeout(config.init_timeout, reading) => read.map_err(|_| io::ErrorKind::TimedOut)??,
+        () = stopped(&mut shutdown) => return Ok(()),
+    };
+    let answered = match asked {
+        Asked::Health => http::respond(&mut stream, "200 OK", TEXT, "ok\n").await,
+        Asked::Metrics => http::respond(&mut stream, "200 OK", OPENMETRICS, &shared.metrics_text()).await,
+        Asked::Refused(status, why) => http::respond(&mut stream, status, TEXT, &format!("{why}\n")).await,
+        Asked::Upgrade(response) => {
+            stream.write_all(&response).await?;
+            let limits = WebSocketConfig::default()
+                .read_buffer_size(BUFFER)
+                .write_buffer_size(BUFFER)
+                .max_write_buffer_size(4 * MAX_FRAME)
+                .max_message_size(Some(MAX_FRAME))
+                .max_frame_size(Some(MAX_FRAME));
+            let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
+            shared.metrics.accepted();
+            let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
+            session::run(shared, socket, id, local).await;
+            return Ok(());
+        }
+    };
+    answered
+}

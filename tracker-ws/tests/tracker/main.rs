@@ -1,0 +1,11 @@
+//! The tracker over real sockets.
+
+mod auth;
+mod client;
+mod http;
+mod lifetime;
+mod limits;
+mod membership;
+mod peer;
+mod process;
+mod signalling;

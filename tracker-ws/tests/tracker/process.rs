@@ -1,0 +1,77 @@
+//! The program.
+
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tracker_protocol::Event;
+
+use crate::peer::*;
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracker-ws"));
+    command
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Starts it on a free port; returns the URL it prints.
+async fn spawn() -> (Child, String) {
+    let mut child = command(&["--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = within("first line", lines.next_line()).await.unwrap().unwrap();
+    let url = line.strip_prefix("tracker-ws listening on ").unwrap().to_owned();
+    (child, url)
+}
+
+#[tokio::test]
+async fn prints_its_url_serves_and_ends_when_asked() {
+    let (mut child, url) = spawn().await;
+    assert!(
+        url.starts_with("ws://127.0.0.1:") && url.ends_with("/ppsp"),
+        "{url}"
+    );
+    let mut peer = TestPeer::joined(&url, 1).await;
+    let pid = child.id().unwrap().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(matches!(peer.event().await, Event::Bye(_)));
+    assert_eq!(peer.closed().await, 1001);
+    assert!(within("end", child.wait()).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn says_what_is_wrong() {
+    let (_child, url) = spawn().await;
+    for (arguments, expected) in [
+        (["--listen", address(&url)], "cannot listen on 127.0.0.1:"),
+        (["--listen", "192.0.2.1:1"], "cannot listen on 192.0.2.1:1: "),
+        (
+            ["--listen", "localhost"],
+            "invalid value 'localhost' for '--listen <IP:PORT>'",
+        ),
+        (
+            ["--interval", "3"],
+            "invalid value '3' for '--interval <SECONDS>'",
+        ),
+        (
+            ["--origin", "tracker.example"],
+            "--origin tracker.example: not an origin",
+        ),
+    ] {
+        let output = within("end", command(&arguments).output()).await.unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && text.contains(expected),
+            "{arguments:?}: {text}"
+        );
+    }
+}
