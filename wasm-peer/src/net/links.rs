@@ -3,11 +3,9 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use js_sys::Reflect;
 use ppspp::{LinkId, PeerId};
 use tracker_protocol::{Kind, encode_base64url};
 use wasm_bindgen::JsValue;
-use web_sys::RtcConfiguration;
 
 use super::link::{Health, Link, LinkEvent, LinkSpec, Phase};
 use super::signalling::Outgoing;
@@ -192,29 +190,13 @@ impl Inner {
             outgoing,
             expires,
         };
-        let link = Rc::new(Link::new(spec, &self.rtc_configuration(), &self.sink).ok()?);
+        let link = Rc::new(Link::new(spec, &self.rtc_configuration, &self.sink).ok()?);
         self.links.borrow_mut().push(Rc::clone(&link));
         self.timer.arm(now, expires);
         self.emit(NetEvent::Connecting {
             peers: self.connecting(),
         });
         Some(link)
-    }
-
-    fn rtc_configuration(&self) -> RtcConfiguration {
-        let configuration = RtcConfiguration::new();
-        let ice_servers = self.ice_servers.borrow().clone();
-        if !ice_servers.is_null() && !ice_servers.is_undefined() {
-            configuration.set_ice_servers(&ice_servers);
-        }
-        if self.relay_only {
-            let _ = Reflect::set(
-                &configuration,
-                &JsValue::from_str("iceTransportPolicy"),
-                &JsValue::from_str("relay"),
-            );
-        }
-        configuration
     }
 
     /// Runs the asynchronous part of making the local description, then sends it.

@@ -27,6 +27,7 @@ use std::rc::{Rc, Weak};
 use bytes::Bytes;
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
+use web_sys::{RtcConfiguration, RtcPeerConnection};
 
 pub use ppspp::{LinkId, PeerId};
 
@@ -166,8 +167,7 @@ struct Inner {
     peers: RefCell<Peers>,
     dial_budget: RefCell<DialBudget>,
     max_peers: Cell<usize>,
-    relay_only: bool,
-    ice_servers: RefCell<JsValue>,
+    rtc_configuration: RtcConfiguration,
 
     outbox: RefCell<VecDeque<Outgoing>>,
     signing: Cell<bool>,
@@ -187,13 +187,7 @@ impl Network {
     /// An `Error` named `webrtc-missing` or `crypto-missing` when the browser or its policy lacks what is
     /// needed.
     pub async fn new(config: NetConfig, on_event: Rc<dyn Fn(NetEvent)>) -> Result<Network, JsValue> {
-        let constructor = Reflect::get(&js_sys::global(), &JsValue::from_str("RTCPeerConnection"))?;
-        if !constructor.is_function() {
-            return Err(named_error(
-                "webrtc-missing",
-                "RTCPeerConnection is not available",
-            ));
-        }
+        let rtc_configuration = checked_configuration(&config)?;
         let identity = Identity::generate().await?;
         let clock = Clock::new();
         let now = clock.now();
@@ -224,8 +218,7 @@ impl Network {
                 peers: RefCell::new(Peers::new(now)),
                 dial_budget: RefCell::new(DialBudget::new(now)),
                 max_peers: Cell::new(config.max_peers),
-                relay_only: config.relay_only,
-                ice_servers: RefCell::new(config.ice_servers),
+                rtc_configuration,
                 outbox: RefCell::default(),
                 signing: Cell::new(false),
                 inbox: RefCell::default(),
@@ -411,6 +404,39 @@ impl Inner {
         self.timer.arm(self.clock.now(), due);
         self.deliver();
     }
+}
+
+/// The `RTCConfiguration` of all links, shown to work: a policy or an extension may let the constructor throw.
+fn checked_configuration(config: &NetConfig) -> Result<RtcConfiguration, JsValue> {
+    let constructor = Reflect::get(&js_sys::global(), &JsValue::from_str("RTCPeerConnection"))?;
+    if !constructor.is_function() {
+        return Err(named_error(
+            "webrtc-missing",
+            "RTCPeerConnection is not available",
+        ));
+    }
+    let configuration = RtcConfiguration::new();
+    if !config.ice_servers.is_null() && !config.ice_servers.is_undefined() {
+        configuration.set_ice_servers(&config.ice_servers);
+    }
+    if config.relay_only {
+        let (name, value) = (
+            JsValue::from_str("iceTransportPolicy"),
+            JsValue::from_str("relay"),
+        );
+        Reflect::set(&configuration, &name, &value)?;
+    }
+    match RtcPeerConnection::new_with_configuration(&configuration) {
+        Ok(connection) => connection.close(),
+        Err(error) => {
+            let message = Reflect::get(&error, &JsValue::from_str("message"))?.as_string();
+            return Err(named_error(
+                "webrtc-missing",
+                message.as_deref().unwrap_or("RTCPeerConnection throws"),
+            ));
+        }
+    }
+    Ok(configuration)
 }
 
 /// An `Error` whose `name` says which fallback it means (ARCHITECTURE.md, `Peer.open`).
