@@ -70,9 +70,21 @@ fn targets() -> Result<Vec<String>> {
 }
 
 fn run_one(name: &str, seconds: u32) -> Result<()> {
+    let fuzz = root().join("fuzz");
+    // What runs find is collected in the first folder, the seeds are only read.
+    let corpus = fuzz.join("corpus").join(name);
+    let mut inputs = vec![corpus.clone()];
+    inputs.extend(Some(fuzz.join("seeds").join(name)).filter(|folder| folder.exists()));
+    let artifacts = fuzz.join("artifacts").join(name);
+    fs::create_dir_all(&corpus)?;
+    fs::create_dir_all(&artifacts)?;
+
     let time = format!("-max_total_time={seconds}");
     if succeeds(nightly().args(["fuzz", "--version"])) {
-        return run(nightly().args(["fuzz", "run", name, "--", &time]));
+        return run(nightly()
+            .args(["fuzz", "run", name])
+            .args(inputs)
+            .args(["--", &time]));
     }
     let version = output(command("rustc").arg("-vV"))?;
     let host = version
@@ -91,13 +103,9 @@ fn run_one(name: &str, seconds: u32) -> Result<()> {
         name,
     ]);
     run(&mut build)?;
-    let corpus = root().join("fuzz/corpus").join(name);
-    let artifacts = root().join("fuzz/artifacts").join(name);
-    fs::create_dir_all(&corpus)?;
-    fs::create_dir_all(&artifacts)?;
-    let mut fuzzer = command(root().join("fuzz/target").join(host).join("release").join(name));
+    let mut fuzzer = command(fuzz.join("target").join(host).join("release").join(name));
     fuzzer
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .args([&time, "-print_final_stats=1"]);
-    run(fuzzer.arg(corpus))
+        .args([&time, "-verbosity=0", "-print_final_stats=1"]);
+    run(fuzzer.args(inputs))
 }
