@@ -236,7 +236,7 @@ async fn connection(shared: &Shared, mut stream: TcpStream, permit: Option<Socke
         read = timeout(config.init_timeout, reading) => read.map_err(|_| io::ErrorKind::TimedOut)??,
         () = stopped(&mut shutdown) => return Ok(()),
     };
-    let answered = match asked {
+    match asked {
         Asked::Health => http::respond(&mut stream, "200 OK", TEXT, "ok\n").await,
         Asked::Metrics => http::respond(&mut stream, "200 OK", OPENMETRICS, &shared.metrics_text()).await,
         Asked::Refused(status, why) => http::respond(&mut stream, status, TEXT, &format!("{why}\n")).await,
@@ -252,8 +252,7 @@ async fn connection(shared: &Shared, mut stream: TcpStream, permit: Option<Socke
             shared.metrics.accepted();
             let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
             session::run(shared, socket, id, local).await;
-            return Ok(());
+            Ok(())
         }
-    };
-    answered
+    }
 }
