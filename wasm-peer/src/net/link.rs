@@ -25,6 +25,8 @@ pub(super) const HIGH_WATER: usize = 256 * 1024;
 const LOW_WATER: u32 = 64 * 1024;
 /// Largest datagram on a data channel (peer-protocol §12.4, rule 1).
 pub(super) const MAX_DATAGRAM: usize = 65_535;
+/// A remote that takes less cannot be sent a chunk of the default size with its hashes (§12.4, rule 2).
+const MIN_REMOTE_LIMIT: usize = 17 * 1024;
 /// Remote candidates kept while the remote description is awaited, and accepted over the life of a link.
 const MAX_CANDIDATES: usize = 32;
 /// Bytes of datagrams kept that arrive before the second of the two channels has reported that it is open.
@@ -286,12 +288,16 @@ impl Link {
         }
     }
 
-    /// To be called when both channels are open: reads what the remote takes, and returns the datagrams that
-    /// were early.
-    pub(super) fn set_up(&self) -> Vec<Vec<u8>> {
+    /// To be called when both channels are open: reads what the remote takes, and returns the datagrams that were
+    /// early. `None` when the remote takes too little to be of use.
+    pub(super) fn set_up(&self) -> Option<Vec<Vec<u8>>> {
+        let limit = remote_limit(&self.pc).min(MAX_DATAGRAM);
+        if limit < MIN_REMOTE_LIMIT {
+            return None;
+        }
+        self.max_datagram.set(limit);
         self.phase.set(Phase::Up);
-        self.max_datagram.set(remote_limit(&self.pc).min(MAX_DATAGRAM));
-        self.early.take()
+        Some(self.early.take())
     }
 
     /// Keeps a datagram that came before the link was up; one that does not fit is dropped: it will be asked
@@ -302,11 +308,6 @@ impl Link {
             self.early_bytes.set(bytes);
             self.early.borrow_mut().push(datagram);
         }
-    }
-
-    /// Largest datagram that the remote takes, bytes; 0 while not up.
-    pub(super) fn max_datagram(&self) -> usize {
-        self.max_datagram.get()
     }
 
     /// Bytes that the bulk channel takes now.

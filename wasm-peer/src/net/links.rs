@@ -70,10 +70,6 @@ impl Inner {
         self.links.borrow().iter().filter(|link| which(link)).count()
     }
 
-    pub(super) fn connected(&self) -> usize {
-        self.count(|link| link.phase.get() == Phase::Up)
-    }
-
     pub(super) fn connecting(&self) -> usize {
         self.count(|link| link.phase.get() == Phase::Connecting)
     }
@@ -308,7 +304,10 @@ impl Inner {
     }
 
     fn link_is_up(&self, link: &Link) {
-        let early = link.set_up();
+        let Some(early) = link.set_up() else {
+            self.close_link(link, "message-limit", Some("message-limit"));
+            return;
+        };
         self.peers.borrow_mut().succeeded(&link.peer);
         self.emit(NetEvent::LinkUp {
             link: link.id,

@@ -252,7 +252,7 @@ impl Network {
     }
 
     /// Queues one datagram. False when the link is not up, the datagram is empty or larger than
-    /// [`Network::max_datagram`], or the channel is full.
+    /// the remote takes (65,535 bytes in any case), or the channel is full.
     pub fn send(&self, link: LinkId, lane: Lane, datagram: &[u8]) -> bool {
         let Some(link) = self.inner.find_link(link) else {
             return false;
@@ -267,12 +267,6 @@ impl Network {
     /// Bytes that the bulk channel takes below its high-water mark of 256 KiB; 0 when the link is not up.
     pub fn free(&self, link: LinkId) -> usize {
         self.inner.find_link(link).map_or(0, |link| link.free())
-    }
-
-    /// Largest datagram, in bytes, that the remote takes: at most 65,535. A link whose limit is below the
-    /// chunk size plus 1 KiB is of no use (peer-protocol §12.4). 0 when the link is not up.
-    pub fn max_datagram(&self, link: LinkId) -> usize {
-        self.inner.find_link(link).map_or(0, |link| link.max_datagram())
     }
 
     /// Ends a link. [`NetEvent::LinkDown`] follows with the same reason.

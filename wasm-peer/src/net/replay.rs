@@ -38,9 +38,9 @@ impl ReplayWindow {
         time.abs_diff(now) <= MAX_SKEW
             && time > self.floor
             && counter < MAX_COUNTER
-            && !self
+            && self
                 .find(from, offer_id)
-                .is_some_and(|seen| self.seen[seen].counters >> counter & 1 == 1)
+                .is_none_or(|seen| self.seen[seen].counters >> counter & 1 == 0)
     }
 
     /// Remembers a signal whose signature was right. False when it has been seen in the meantime.
