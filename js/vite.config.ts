@@ -30,13 +30,14 @@ function wasmPeer(): Plugin {
     generateBundle(_, bundle) {
       // The form that the bundlers of sites recognise as an asset; Vite has made it unrecognisable.
       for (const file of Object.values(bundle)) {
-        if (file.type === 'chunk')
-          file.code = file.code.replaceAll(/(["'`])\1\s*\+\s*import\.meta\.url/g, 'import.meta.url');
-      }
+        if (file.type !== 'chunk') continue;
+        file.code = file.code
+          .replaceAll(/(["'`])\1\s*\+\s*import\.meta\.url/g, 'import.meta.url')
+          .replaceAll('`./shoal.wasm`', '"./shoal.wasm"');
+
     },
-    writeBundle(options) {
-      if (existsSync(wasm) && options.dir) copyFileSync(wasm, resolve(options.dir, 'shoal.wasm'));
-    },
+    writeBundle(options) 
+      if (existsSync(wasm) && options.dir) copyFileSync(wasm, resolve(options.dir, 'shoal.wasm'));,
   };
 }
 
@@ -66,7 +67,7 @@ export default defineConfig(({ mode }) => {
             formats: ['es'],
             fileName: (_, name) => `${name}.js`,
           },
-      rolldownOptions: script ? {} : { output: { chunkFileNames: '[name].js' } },
+      rolldownOptions: script ? {} : { output: { chunkFileNames: '[name].js', minify: true } },
     },
     test: {
       environment: 'happy-dom',

@@ -319,7 +319,7 @@ export class Shoal {
       ...rest,
       p2p: this.#allowed,
       upload: this.#policy.resolve(this.#config.upload),
-      ...(tracker.length > 0 && { tracker: tracker.flat() }),
+      tracker: tracker.flat(),
       ...(manifest !== undefined && { manifest: new URL(manifest, document.baseURI).href }),
       ...(token !== undefined && { token }),
     };
