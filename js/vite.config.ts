@@ -34,10 +34,11 @@ function wasmPeer(): Plugin {
         file.code = file.code
           .replaceAll(/(["'`])\1\s*\+\s*import\.meta\.url/g, 'import.meta.url')
           .replaceAll('`./shoal.wasm`', '"./shoal.wasm"');
-
+      }
     },
-    writeBundle(options) 
-      if (existsSync(wasm) && options.dir) copyFileSync(wasm, resolve(options.dir, 'shoal.wasm'));,
+    writeBundle(options) {
+      if (existsSync(wasm) && options.dir) copyFileSync(wasm, resolve(options.dir, 'shoal.wasm'));
+    },
   };
 }
 

@@ -210,8 +210,9 @@ export class Shoal {
    *
    * @internal
    */
-  async open(url: string, keep = false): Promise<boolean> {
+  async open(source: string, keep = false): Promise<boolean> {
     if (this.#destroyed) return false;
+    const url = new URL(source, document.baseURI).href;
     // On a link where P2P is not allowed nothing is downloaded for it, until it is allowed.
     if (!keep && !this.#policy.resolve(this.#config.p2p)) {
       this.#begin(url);

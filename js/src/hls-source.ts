@@ -123,7 +123,10 @@ export class HlsSource {
   #remember(details: LevelDetails, asked: string | undefined): void {
     // A playlist that was redirected is known to the manifest by the URL it was asked under.
     this.#playlists.delete(details.url);
-    this.#playlists.set(details.url, { requested: asked || details.url, startSN: details.startSN });
+    this.#playlists.set(details.url, {
+      requested: asked ? new URL(asked, details.url).href : details.url,
+      startSN: details.startSN,
+    });
     const oldest = this.#playlists.keys().next();
     if (this.#playlists.size > MAX_PLAYLISTS && !oldest.done) this.#playlists.delete(oldest.value);
   }

@@ -28,7 +28,7 @@ describe('Shoal', () => {
       { loadPeer: loadFake },
     );
     expect(shoal.state).toBe('off');
-    const opening = shoal.open(URL_A);
+    const opening = shoal.open('media/index.m3u8');
     expect(shoal.state).toBe('loading');
     await settle();
     const peer = FakePeer.last;
@@ -39,6 +39,7 @@ describe('Shoal', () => {
       upload: true,
       maxPeers: 16,
     });
+    expect(peer.openedUrl).toBe(new URL('media/index.m3u8', document.baseURI).href);
     expect(shoal.covers(URL_A)).toBe(false);
     peer.opened.resolve();
     expect(await opening).toBe(true);

@@ -31,6 +31,7 @@ export class FakePeer implements Peer {
   readonly cancelled: number[] = [];
   readonly deadlines: [number, number][] = [];
   readonly configured: object[] = [];
+  openedUrl = '';
   destroyed = 0;
   detached = 0;
   covered: (playlist: string) => boolean = () => true;
@@ -57,8 +58,9 @@ export class FakePeer implements Peer {
     if (this.broken) throw this.broken;
   }
 
-  open(_url: string): Promise<void> {
+  open(url: string): Promise<void> {
     this.#check();
+    this.openedUrl = url;
     return new Promise((resolve, reject) => {
       this.opened = { resolve, reject };
     });
