@@ -10,7 +10,7 @@ import type {
 } from 'hls.js';
 import type { SegmentLoad } from './engine.js';
 import type { HlsSource, InFlight, Located } from './hls-source.js';
-import { resetStats, setLoaded } from './hls-timing.js';
+import { measure, resetStats, setLoaded } from './hls-timing.js';
 
 /** A class of loaders, as hls.js takes it in its configuration. */
 export type FragmentLoaderClass = new (config: HlsConfig) => Loader<FragmentLoaderContext>;
@@ -150,22 +150,19 @@ export function shoalFragmentLoader(source: HlsSource, PlainLoader: FragmentLoad
       const { context, stats } = this;
       const callbacks = this.#callbacks;
       const end = performance.now();
-      const first = this.#firstAt;
       this.#stop();
       if (!context || !callbacks) return;
-      if (this.#p2pBytes > 0) source.throughput.sample(data.byteLength, end - first);
-      setLoaded(
-        stats,
-        {
-          start: this.#startedAt,
-          first,
-          end,
-          deadlineAt: this.#deadlineAt,
-          bytes: data.byteLength,
-          p2pBytes: this.#p2pBytes,
-        },
-        source.bitsPerSecond,
-      );
+      const arrival = {
+        start: this.#startedAt,
+        first: this.#firstAt,
+        end,
+        deadlineAt: this.#deadlineAt,
+        bytes: data.byteLength,
+        seenBytes: stats.loaded,
+        p2pBytes: this.#p2pBytes,
+      };
+      measure(source.throughput, arrival);
+      setLoaded(stats, arrival, source.bitsPerSecond);
       callbacks.onProgress?.(stats, context, data, null);
       callbacks.onSuccess({ url: context.url, data, code: 200 }, stats, context, null);
     }

@@ -28,20 +28,36 @@ export interface Arrival {
   /** When the player needed it. */
   deadlineAt: number;
   bytes: number;
-  /** How many of the bytes came from peers. */
+  /** How many of the bytes were seen to arrive meanwhile; the others were here before, or came unseen. */
+  seenBytes: number;
+  /** How many of those came from peers. */
   p2pBytes: number;
 }
 
+/** What takes no longer than this, with its bytes not seen to arrive, came out of memory. Milliseconds. */
+const MEMORY_MS = 20;
+
 /**
- * Milliseconds that the transfer counts for. Real elapsed time, but: never less than the bytes take at
- * `bitsPerSecond` (a segment out of memory must not look like a link of gigabits), and without the time before a
- * peer's first chunk when the segment was in time (the scheduler waited because it could).
+ * Milliseconds that the transfer counts for: real elapsed time, with two exceptions.
+ *
+ * - The time before a peer's first chunk is left out when the segment was in time: the scheduler waited because it
+ *   could, and the link is not slow for that.
+ * - A segment out of memory, and what came after such a wait, counts for no less than its bytes take at
+ *   `bitsPerSecond`: a store or a burst must not look like a link of gigabits.
  */
 export function transferMs(arrival: Arrival, bitsPerSecond: number): number {
-  const { start, first, end, deadlineAt, bytes, p2pBytes } = arrival;
+  const { start, first, end, deadlineAt, bytes, seenBytes, p2pBytes } = arrival;
   const waited = p2pBytes > 0 && first > start && end <= deadlineAt;
   const elapsed = end - (waited ? first : start);
-  return Math.max(elapsed, bitsPerSecond > 0 ? (bytes * 8000) / bitsPerSecond : 0, 1);
+  const stored = seenBytes < bytes / 2 && elapsed < MEMORY_MS;
+  const least = (waited || stored) && bitsPerSecond > 0 ? (bytes * 8000) / bitsPerSecond : 1;
+  return Math.max(elapsed, least, 1);
+}
+
+/** Adds what this arrival says about the rate, if nearly all of it was seen to arrive. */
+export function measure(throughput: Throughput, arrival: Arrival): void {
+  const { start, first, end, bytes, seenBytes, p2pBytes } = arrival;
+  if (seenBytes >= bytes * 0.9) throughput.sample(bytes, end - (p2pBytes > 0 ? first : start));
 }
 
 /** Fills in what hls.js reads after a fragment was loaded. */
