@@ -31,10 +31,15 @@ export class ChunkMapView {
       track.section.remove();
       this.#tracks.delete(playlist);
     }
-    for (const playlist of [...playlists].sort()) {
-      const ofPlaylist = segments.filter((segment) => segment.playlist === playlist);
-      this.#showTrack(this.#track(playlist), ofPlaylist);
-    }
+    [...playlists].sort().forEach((playlist, index) => {
+      const track = this.#track(playlist);
+      const present = this.#container.children[index];
+      if (present !== track.section) this.#container.insertBefore(track.section, present ?? null);
+      this.#showTrack(
+        track,
+        segments.filter((segment) => segment.playlist === playlist),
+      );
+    });
   }
 
   #showTrack(track: Track, segments: ChunkMapSegment[]): void {
@@ -63,7 +68,6 @@ export class ChunkMapView {
       const row = document.createElement('div');
       row.className = 'segments';
       section.append(title, row);
-      this.#container.append(section);
       track = { section, row, figures: new Map() };
       this.#tracks.set(playlist, track);
     }

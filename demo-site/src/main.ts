@@ -67,6 +67,7 @@ function restart(): void {
     });
     session.shoal.on('tracker', ({ state }) => {
       if (state === 'joined') element('notice').hidden = true;
+      showSnippet();
     });
     refresh();
     showSnippet();
