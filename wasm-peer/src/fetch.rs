@@ -141,7 +141,9 @@ async fn drain(
     abort: &AbortSignal,
     on_data: &mut dyn FnMut(&Uint8Array) -> Result<(), FetchError>,
 ) -> Result<(), FetchError> {
-    let body = response.body().ok_or_else(|| FetchError::Network("the answer has no body".into()))?;
+    let body = response
+        .body()
+        .ok_or_else(|| FetchError::Network("the answer has no body".into()))?;
     let reader = ReadableStreamDefaultReader::new(&body)
         .map_err(|error| failure(abort, "the body is not readable", &error))?;
     let mut crop = Crop::new(range, response.status() == 206, content_range_start(response));
@@ -160,7 +162,9 @@ async fn drain(
         if done {
             break crop.finish();
         }
-        let Ok(piece) = Reflect::get(&read, &JsValue::from_str("value")) else { continue };
+        let Ok(piece) = Reflect::get(&read, &JsValue::from_str("value")) else {
+            continue;
+        };
         let piece: Uint8Array = piece.unchecked_into();
         if let Some((from, to)) = crop.take(piece.length()) {
             let whole = from == 0 && to == piece.length();
@@ -198,8 +202,9 @@ fn failure(abort: &AbortSignal, what: &str, error: &JsValue) -> FetchError {
         return FetchError::Aborted;
     }
     let mut text = String::from(what);
-    if let Some(message) =
-        Reflect::get(error, &JsValue::from_str("message")).ok().and_then(|message| message.as_string())
+    if let Some(message) = Reflect::get(error, &JsValue::from_str("message"))
+        .ok()
+        .and_then(|message| message.as_string())
     {
         text.push_str(": ");
         text.push_str(&message);
@@ -222,12 +227,24 @@ impl Crop {
         partial: bool,
         answered_start: Option<u64>,
     ) -> Result<Self, FetchError> {
-        let Some((start, end)) = range else { return Ok(Self { skip: 0, remaining: None }) };
-        let body_start = if partial { answered_start.unwrap_or(start) } else { 0 };
+        let Some((start, end)) = range else {
+            return Ok(Self {
+                skip: 0,
+                remaining: None,
+            });
+        };
+        let body_start = if partial {
+            answered_start.unwrap_or(start)
+        } else {
+            0
+        };
         let skip = start
             .checked_sub(body_start)
             .ok_or_else(|| FetchError::Network("the server answered another byte range".into()))?;
-        Ok(Self { skip, remaining: Some(end - start) })
+        Ok(Self {
+            skip,
+            remaining: Some(end - start),
+        })
     }
 
     /// The part (start, end) of a piece of `length` bytes that is wanted.
@@ -251,7 +268,9 @@ impl Crop {
     fn finish(&self) -> Result<(), FetchError> {
         match self.remaining {
             None | Some(0) => Ok(()),
-            Some(_) => Err(FetchError::Network("the answer ended before the byte range".into())),
+            Some(_) => Err(FetchError::Network(
+                "the answer ended before the byte range".into(),
+            )),
         }
     }
 }
@@ -265,7 +284,12 @@ mod tests {
         let mut crop = Crop::new(Some((10, 25)), false, None).unwrap();
         assert_eq!(crop.take(8), None);
         assert_eq!(crop.take(8), Some((2, 8)));
-        assert_eq!(crop.finish(), Err(FetchError::Network("the answer ended before the byte range".into())));
+        assert_eq!(
+            crop.finish(),
+            Err(FetchError::Network(
+                "the answer ended before the byte range".into()
+            ))
+        );
         assert!(!crop.complete());
         assert_eq!(crop.take(100), Some((0, 9)));
         assert!(crop.complete());

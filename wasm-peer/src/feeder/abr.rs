@@ -46,9 +46,17 @@ impl Abr {
     /// `bandwidths` (bits per second) must not be empty.
     pub fn new(bandwidths: Vec<f64>, rate: Option<f64>) -> Self {
         let usable = vec![true; bandwidths.len()];
-        let mut abr = Self { bandwidths, usable, current: 0, pinned: false, switched: f64::NEG_INFINITY };
+        let mut abr = Self {
+            bandwidths,
+            usable,
+            current: 0,
+            pinned: false,
+            switched: f64::NEG_INFINITY,
+        };
         if let Some(rate) = rate {
-            abr.current = abr.best(|bandwidth| bandwidth <= START_SHARE * rate).unwrap_or_else(|| abr.lowest());
+            abr.current = abr
+                .best(|bandwidth| bandwidth <= START_SHARE * rate)
+                .unwrap_or_else(|| abr.lowest());
         }
         abr
     }
@@ -81,7 +89,13 @@ impl Abr {
 
     /// Looks at the conditions and returns the rendition to change to, if any.
     pub fn decide(&mut self, conditions: Conditions) -> Option<usize> {
-        let Conditions { now, rate, buffer, late, complete } = conditions;
+        let Conditions {
+            now,
+            rate,
+            buffer,
+            late,
+            complete,
+        } = conditions;
         let rate = rate?;
         if self.pinned || complete || now - self.switched < PAUSE {
             return None;
@@ -104,15 +118,24 @@ impl Abr {
     }
 
     fn best(&self, fits: impl Fn(f64) -> bool) -> Option<usize> {
-        self.usable().filter(|(_, bandwidth)| fits(*bandwidth)).max_by(|a, b| a.1.total_cmp(&b.1)).map(|found| found.0)
+        self.usable()
+            .filter(|(_, bandwidth)| fits(*bandwidth))
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .map(|found| found.0)
     }
 
     fn lowest(&self) -> usize {
-        self.usable().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(self.current, |found| found.0)
+        self.usable()
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or(self.current, |found| found.0)
     }
 
     fn usable(&self) -> impl Iterator<Item = (usize, f64)> {
-        self.bandwidths.iter().copied().enumerate().filter(|(index, _)| self.usable[*index])
+        self.bandwidths
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(index, _)| self.usable[*index])
     }
 }
 
@@ -123,7 +146,13 @@ mod tests {
     const LADDER: [f64; 3] = [1e6, 4e6, 250e3];
 
     fn calm(now: f64, rate: f64, buffer: f64) -> Conditions {
-        Conditions { now, rate: Some(rate), buffer, late: false, complete: false }
+        Conditions {
+            now,
+            rate: Some(rate),
+            buffer,
+            late: false,
+            complete: false,
+        }
     }
 
     #[test]
@@ -139,7 +168,13 @@ mod tests {
         let mut abr = Abr::new(LADDER.to_vec(), None);
         assert_eq!(abr.decide(calm(0.0, 5.5e6, 30.0)), None);
         assert_eq!(abr.decide(calm(0.0, 6e6, 9.0)), None);
-        assert_eq!(abr.decide(Conditions { rate: None, ..calm(0.0, 0.0, 30.0) }), None);
+        assert_eq!(
+            abr.decide(Conditions {
+                rate: None,
+                ..calm(0.0, 0.0, 30.0)
+            }),
+            None
+        );
         assert_eq!(abr.decide(calm(0.0, 6e6, 11.0)), Some(1));
         assert_eq!(abr.current(), 1);
         assert_eq!(abr.decide(calm(1.0, 6e6, 11.0)), None);
@@ -149,7 +184,13 @@ mod tests {
     fn goes_down_in_danger_only_and_not_twice_at_once() {
         let mut abr = Abr::new(LADDER.to_vec(), Some(6e6));
         assert_eq!(abr.decide(calm(0.0, 2e6, 6.0)), None);
-        assert_eq!(abr.decide(Conditions { complete: true, ..calm(0.0, 2e6, 1.0) }), None);
+        assert_eq!(
+            abr.decide(Conditions {
+                complete: true,
+                ..calm(0.0, 2e6, 1.0)
+            }),
+            None
+        );
         assert_eq!(abr.decide(calm(0.0, 2e6, 4.0)), Some(0));
         assert_eq!(abr.decide(calm(100.0, 1e5, 1.0)), None);
         assert_eq!(abr.decide(calm(9_000.0, 1e5, 1.0)), Some(2));
@@ -159,7 +200,13 @@ mod tests {
     #[test]
     fn a_late_load_at_a_good_rate_is_one_step() {
         let mut abr = Abr::new(LADDER.to_vec(), Some(60e6));
-        assert_eq!(abr.decide(Conditions { late: true, ..calm(0.0, 60e6, 2.0) }), Some(0));
+        assert_eq!(
+            abr.decide(Conditions {
+                late: true,
+                ..calm(0.0, 60e6, 2.0)
+            }),
+            Some(0)
+        );
     }
 
     #[test]

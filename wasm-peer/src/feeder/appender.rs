@@ -9,9 +9,7 @@ use super::boxes;
 use super::listener::sleep;
 use super::source_buffer::OperationError;
 use super::track::{Job, Track};
-use super::window::{
-    BACK_BUFFER, BACK_BUFFER_SLACK, BUFFER_GOAL, QUOTA_BACK_BUFFER, SMALLEST_GOAL,
-};
+use super::window::{BACK_BUFFER, BACK_BUFFER_SLACK, BUFFER_GOAL, QUOTA_BACK_BUFFER, SMALLEST_GOAL};
 
 /// Bytes of a segment that are searched for its start time: `moof` comes first.
 const SEGMENT_HEAD: u32 = 65_536;
@@ -100,8 +98,10 @@ impl Track {
     }
 
     fn refused(&self, job: &Job, reason: &str) {
-        let message =
-            format!("segment {} of {} cannot be appended: {reason}", job.segment, job.loaded.playlist);
+        let message = format!(
+            "segment {} of {} cannot be appended: {reason}",
+            job.segment, job.loaded.playlist
+        );
         self.host.report(&message, true);
     }
 
@@ -121,28 +121,44 @@ impl Track {
         .to_vec();
         let media_start = boxes::start_time(&head, &job.init.tracks);
         let discontinuity = job.loaded.discontinuity(job.segment);
-        let offset =
-            self.host.timeline.borrow_mut().offset(discontinuity, job.span.start, media_start);
+        let offset = self
+            .host
+            .timeline
+            .borrow_mut()
+            .offset(discontinuity, job.span.start, media_start);
         self.buffer.set_timestamp_offset(offset)?;
         if self.buffer.append(&job.data).await == Err(OperationError::Quota) {
             self.make_room(job).await?;
             let again = self.buffer.append(&job.data).await;
             if again == Err(OperationError::Quota) {
-                self.appender.goal.set((self.appender.goal.get() * 0.7).max(SMALLEST_GOAL));
+                self.appender
+                    .goal
+                    .set((self.appender.goal.get() * 0.7).max(SMALLEST_GOAL));
             }
             again?;
         }
         let drift = media_start.map_or(0.0, |start| start + offset - job.span.start);
         let buffered = self.buffer.buffered();
-        self.ledger.borrow_mut().place(job.span, job.rendition, drift, &buffered);
+        self.ledger
+            .borrow_mut()
+            .place(job.span, job.rendition, drift, &buffered);
         Ok(())
     }
 
     /// Removes what lies far behind the playhead.
     async fn trim(&self) -> Result<(), OperationError> {
         let keep = self.host.playhead() - BACK_BUFFER;
-        let first = self.buffer.buffered().0.first().map_or(f64::INFINITY, |range| range.start);
-        if first < keep - BACK_BUFFER_SLACK { self.remove(0.0, keep).await } else { Ok(()) }
+        let first = self
+            .buffer
+            .buffered()
+            .0
+            .first()
+            .map_or(f64::INFINITY, |range| range.start);
+        if first < keep - BACK_BUFFER_SLACK {
+            self.remove(0.0, keep).await
+        } else {
+            Ok(())
+        }
     }
 
     /// The quota is used up: removes what lies behind the playhead, and what lies ahead of both the window and the

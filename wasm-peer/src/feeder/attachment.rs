@@ -23,31 +23,49 @@ impl Attachment {
     pub fn new(video: HtmlVideoElement) -> Result<Self, FeederError> {
         let global = js_sys::global();
         let class = |name: &str| {
-            Reflect::get(&global, &JsValue::from_str(name)).ok()?.dyn_into::<Function>().ok()
+            Reflect::get(&global, &JsValue::from_str(name))
+                .ok()?
+                .dyn_into::<Function>()
+                .ok()
         };
         let (constructor, managed) = class("MediaSource")
             .map(|class| (class, false))
             .or_else(|| class("ManagedMediaSource").map(|class| (class, true)))
             .ok_or_else(|| FeederError::unsupported("no Media Source Extensions in this browser"))?;
         let refused = |error: JsValue| FeederError::MediaSource(message(&error));
-        let media_source: MediaSource =
-            Reflect::construct(&constructor, &js_sys::Array::new()).map_err(refused)?.unchecked_into();
-        let opened =
-            Promise::new(&mut |resolve, _| media_source.set_onsourceopen(Some(&resolve)));
+        let media_source: MediaSource = Reflect::construct(&constructor, &js_sys::Array::new())
+            .map_err(refused)?
+            .unchecked_into();
+        let opened = Promise::new(&mut |resolve, _| media_source.set_onsourceopen(Some(&resolve)));
         let url = Url::create_object_url_with_source(&media_source).map_err(refused)?;
         if managed {
             // Without this the element waits for an AirPlay alternative and never opens the source.
-            let _ = Reflect::set(&video, &JsValue::from_str("disableRemotePlayback"), &JsValue::TRUE);
+            let _ = Reflect::set(
+                &video,
+                &JsValue::from_str("disableRemotePlayback"),
+                &JsValue::TRUE,
+            );
         }
         video.set_src(&url);
-        Ok(Self { video, constructor, media_source, url, managed, opened })
+        Ok(Self {
+            video,
+            constructor,
+            media_source,
+            url,
+            managed,
+            opened,
+        })
     }
 
     /// Waits until the element has opened the source.
     pub async fn opened(&self) -> Result<(), FeederError> {
         let _ = JsFuture::from(self.opened.clone()).await;
         self.media_source.set_onsourceopen(None);
-        if self.is_open() { Ok(()) } else { Err(FeederError::MediaSource("was closed at once".into())) }
+        if self.is_open() {
+            Ok(())
+        } else {
+            Err(FeederError::MediaSource("was closed at once".into()))
+        }
     }
 
     /// May the element play this type?
@@ -94,7 +112,11 @@ impl Attachment {
     /// Sets the presentation's length in seconds. No SourceBuffer may be updating.
     pub fn set_duration(&self, seconds: f64) {
         // The plain setter cannot report the exception it may throw; a wrong duration is mended at the end.
-        let _ = Reflect::set(&self.media_source, &JsValue::from_str("duration"), &JsValue::from_f64(seconds));
+        let _ = Reflect::set(
+            &self.media_source,
+            &JsValue::from_str("duration"),
+            &JsValue::from_f64(seconds),
+        );
     }
 
     /// Nothing more follows. No SourceBuffer may be updating.

@@ -20,8 +20,14 @@ pub struct TrackInfo {
 
 /// The tracks of an init section (`moov`), at most 16.
 pub fn tracks(init: &[u8]) -> Vec<TrackInfo> {
-    let Some(moov) = find(init, b"moov") else { return Vec::new() };
-    Boxes(moov).filter(|entry| entry.kind == *b"trak").take(16).filter_map(|trak| track(trak.body)).collect()
+    let Some(moov) = find(init, b"moov") else {
+        return Vec::new();
+    };
+    Boxes(moov)
+        .filter(|entry| entry.kind == *b"trak")
+        .take(16)
+        .filter_map(|trak| track(trak.body))
+        .collect()
 }
 
 /// The decode time at which a segment starts (`moof`/`traf`/`tfdt` of its first fragment), in seconds on the
@@ -94,7 +100,9 @@ impl<'a> Iterator for Boxes<'a> {
 
 /// The contents of the first box of this type.
 pub fn find<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    Boxes(boxes).find(|entry| entry.kind == *kind).map(|entry| entry.body)
+    Boxes(boxes)
+        .find(|entry| entry.kind == *kind)
+        .map(|entry| entry.body)
 }
 
 /// A big-endian 32-bit number.
@@ -122,9 +130,16 @@ pub mod testing {
         hdlr[8..12].copy_from_slice(handler);
         let stsd = [&[0, 0, 0, 0, 0, 0, 0, 1], sample_entry].concat();
         let minf = boxed(b"minf", &boxed(b"stbl", &boxed(b"stsd", &stsd)));
-        let mdia = boxed(b"mdia", &[boxed(b"mdhd", &mdhd), boxed(b"hdlr", &hdlr), minf].concat());
+        let mdia = boxed(
+            b"mdia",
+            &[boxed(b"mdhd", &mdhd), boxed(b"hdlr", &hdlr), minf].concat(),
+        );
         let trak = boxed(b"trak", &[boxed(b"tkhd", &tkhd), mdia].concat());
-        [boxed(b"ftyp", b"iso6"), boxed(b"moov", &[boxed(b"mvhd", &[0; 100]), trak].concat())].concat()
+        [
+            boxed(b"ftyp", b"iso6"),
+            boxed(b"moov", &[boxed(b"mvhd", &[0; 100]), trak].concat()),
+        ]
+        .concat()
     }
 }
 
@@ -152,10 +167,19 @@ mod tests {
         let tracks = tracks(&init(3, 12_800, b"vide", &boxed(b"avc1", &[0; 78])));
         assert_eq!(
             tracks,
-            [TrackInfo { id: 3, timescale: 12_800, video: true, codec: None, encrypted: false }]
+            [TrackInfo {
+                id: 3,
+                timescale: 12_800,
+                video: true,
+                codec: None,
+                encrypted: false
+            }]
         );
         assert_eq!(start_time(&segment(3, 0, 25_600), &tracks), Some(2.0));
-        assert_eq!(start_time(&segment(3, 1, 12_800 << 30), &tracks), Some(f64::from(1u32 << 30)));
+        assert_eq!(
+            start_time(&segment(3, 1, 12_800 << 30), &tracks),
+            Some(f64::from(1u32 << 30))
+        );
         assert_eq!(start_time(&segment(4, 0, 25_600), &tracks), None);
     }
 
@@ -169,7 +193,13 @@ mod tests {
         assert_eq!(find(&large, b"free"), Some(&[1, 2, 3, 4][..]));
         assert_eq!(find(&large, b"moov"), Some(&b"x"[..]));
         let whole = segment(1, 0, 5);
-        let info = TrackInfo { id: 1, timescale: 1, video: true, codec: None, encrypted: false };
+        let info = TrackInfo {
+            id: 1,
+            timescale: 1,
+            video: true,
+            codec: None,
+            encrypted: false,
+        };
         assert_eq!(start_time(&whole[..whole.len() - 90], &[info]), Some(5.0));
     }
 

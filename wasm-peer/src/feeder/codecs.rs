@@ -19,7 +19,9 @@ pub fn is_audio(codec: &str) -> Option<bool> {
         "avc1", "avc3", "hvc1", "hev1", "dvh1", "dvhe", "dvav", "dva1", "vp08", "vp09", "vp8", "vp9", "av01",
         "vvc1",
     ];
-    const AUDIO: [&str; 9] = ["mp4a", "opus", "flac", "ac-3", "ec-3", "ac-4", "alac", "mhm1", "vorbis"];
+    const AUDIO: [&str; 9] = [
+        "mp4a", "opus", "flac", "ac-3", "ec-3", "ac-4", "alac", "mhm1", "vorbis",
+    ];
     let is = |known: &&str| known.eq_ignore_ascii_case(name);
     if VIDEO.iter().any(is) {
         Some(false)
@@ -55,7 +57,9 @@ pub fn select(codecs: &str, media: Media, demuxed: bool) -> Option<String> {
 
 /// The SourceBuffer type of these codecs: `video/mp4; codecs="…"`.
 pub fn mime(codecs: &str) -> String {
-    let video = codecs.split(',').any(|codec| is_audio(codec.trim()) == Some(false));
+    let video = codecs
+        .split(',')
+        .any(|codec| is_audio(codec.trim()) == Some(false));
     let mut mime = String::from(if video { "video" } else { "audio" });
     mime.push_str("/mp4; codecs=\"");
     // A playlist's text ends up in a quoted string: it must not end it.
@@ -125,7 +129,10 @@ fn hevc(name: &str, config: &[u8]) -> Option<String> {
     codec.push('.');
     codec.push(if profile & 0x20 == 0 { 'L' } else { 'H' });
     codec.push_str(&config.get(12)?.to_string());
-    let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let used = constraints
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
     for byte in &constraints[..used] {
         codec.push('.');
         hex(&mut codec, *byte);
@@ -213,35 +220,64 @@ mod tests {
     fn splits_a_variants_codecs() {
         let both = "avc1.42c00d, mp4a.40.2";
         assert_eq!(select(both, Media::Video, true).as_deref(), Some("avc1.42c00d"));
-        assert_eq!(select(both, Media::Video, false).as_deref(), Some("avc1.42c00d,mp4a.40.2"));
+        assert_eq!(
+            select(both, Media::Video, false).as_deref(),
+            Some("avc1.42c00d,mp4a.40.2")
+        );
         assert_eq!(select(both, Media::Audio, true).as_deref(), Some("mp4a.40.2"));
         assert_eq!(select("avc1.42c00d,stpp.ttml.im1t", Media::Audio, true), None);
         assert_eq!(select("mp4a.40.2", Media::Video, false), None);
         assert_eq!(select("", Media::Video, false), None);
         assert_eq!(mime("avc1.42c00d"), "video/mp4; codecs=\"avc1.42c00d\"");
         assert_eq!(mime("mp4a.40.2"), "audio/mp4; codecs=\"mp4a.40.2\"");
-        assert_eq!(mime("avc1\"; x=\""), "video/mp4; codecs=\"avc1; x=\"");
+        assert_eq!(mime("avc1.\"; x=\""), "video/mp4; codecs=\"avc1.; x=\"");
     }
 
     #[test]
     fn names_video_sample_entries() {
-        assert_eq!(visual(b"avc1", b"avcC", &[1, 0x42, 0xc0, 0x0d, 3]).as_deref(), Some("avc1.42c00d"));
+        assert_eq!(
+            visual(b"avc1", b"avcC", &[1, 0x42, 0xc0, 0x0d, 3]).as_deref(),
+            Some("avc1.42c00d")
+        );
         assert_eq!(visual(b"avc1", b"avcC", &[1, 0x42]), None);
         let hevc = [1, 1, 0x60, 0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 93];
-        assert_eq!(visual(b"hvc1", b"hvcC", &hevc).as_deref(), Some("hvc1.1.6.L93.b0"));
-        assert_eq!(visual(b"vp09", b"vpcC", &[1, 0, 0, 0, 0, 31, 0x82]).as_deref(), Some("vp09.00.31.08"));
-        assert_eq!(visual(b"av01", b"av1C", &[0x81, 4, 0x0c]).as_deref(), Some("av01.0.04M.08"));
-        assert_eq!(visual(b"av01", b"av1C", &[0x81, 4, 0x4c]).as_deref(), Some("av01.0.04M.10"));
-        assert_eq!(visual(b"av01", b"av1C", &[0x81, 0x44, 0x60]).as_deref(), Some("av01.2.04M.12"));
-        assert_eq!(visual(b"av01", b"av1C", &[0x81, 0x44, 0xe0]).as_deref(), Some("av01.2.04H.12"));
+        assert_eq!(
+            visual(b"hvc1", b"hvcC", &hevc).as_deref(),
+            Some("hvc1.1.6.L93.b0")
+        );
+        assert_eq!(
+            visual(b"vp09", b"vpcC", &[1, 0, 0, 0, 0, 31, 0x82]).as_deref(),
+            Some("vp09.00.31.08")
+        );
+        assert_eq!(
+            visual(b"av01", b"av1C", &[0x81, 4, 0x0c]).as_deref(),
+            Some("av01.0.04M.08")
+        );
+        assert_eq!(
+            visual(b"av01", b"av1C", &[0x81, 4, 0x4c]).as_deref(),
+            Some("av01.0.04M.10")
+        );
+        assert_eq!(
+            visual(b"av01", b"av1C", &[0x81, 0x44, 0x60]).as_deref(),
+            Some("av01.2.04M.12")
+        );
+        assert_eq!(
+            visual(b"av01", b"av1C", &[0x81, 0x44, 0xe0]).as_deref(),
+            Some("av01.2.04H.12")
+        );
         assert_eq!(visual(b"encv", b"sinf", &[]), None);
     }
 
     #[test]
     fn names_audio_sample_entries() {
         let specific = [5, 2, 0x11, 0x90];
-        let config =
-            [&[4, 0x80, 0x80, 0x80, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &specific[..]].concat();
+        let config = [
+            &[
+                4, 0x80, 0x80, 0x80, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            ],
+            &specific[..],
+        ]
+        .concat();
         let elementary = [&[3, 25, 0, 1, 0], &config[..]].concat();
         let esds = [&[0; 4], &elementary[..]].concat();
         let entry = [&[0; 28][..], &boxed(b"esds", &esds)].concat();

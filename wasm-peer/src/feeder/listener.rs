@@ -19,7 +19,11 @@ impl Listener {
         let closure = Closure::new(on_event);
         // These can fail for a target of a foreign realm only.
         let _ = target.add_event_listener_with_callback(event, function(&closure));
-        Self { target: target.clone(), event, closure }
+        Self {
+            target: target.clone(),
+            event,
+            closure,
+        }
     }
 
     /// Removes listeners now and drops their closures on the next turn: one of them may be running.
@@ -29,7 +33,9 @@ impl Listener {
     }
 
     fn remove(&self) {
-        let _ = self.target.remove_event_listener_with_callback(self.event, function(&self.closure));
+        let _ = self
+            .target
+            .remove_event_listener_with_callback(self.event, function(&self.closure));
     }
 }
 
@@ -54,7 +60,10 @@ impl Interval {
                 .set_interval_with_callback_and_timeout_and_arguments_0(function(&closure), milliseconds)
                 .ok()
         });
-        Self { handle, closure: Some(closure) }
+        Self {
+            handle,
+            closure: Some(closure),
+        }
     }
 }
 
@@ -80,7 +89,9 @@ pub async fn sleep(milliseconds: i32) {
 
 /// Milliseconds of the page's monotonic clock.
 pub fn now() -> f64 {
-    web_sys::window().and_then(|window| window.performance()).map_or_else(js_sys::Date::now, |clock| clock.now())
+    web_sys::window()
+        .and_then(|window| window.performance())
+        .map_or_else(js_sys::Date::now, |clock| clock.now())
 }
 
 fn function(closure: &Closure<dyn FnMut()>) -> &Function {

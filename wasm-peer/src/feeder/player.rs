@@ -28,6 +28,9 @@ const SMALL_GAP: f64 = 0.5;
 /// How far into the data after a gap a jump goes, in seconds: exactly its start may round to before it.
 const JUMP_MARGIN: f64 = 0.001;
 
+/// Playback that waits with less than this ahead (seconds) waits for data.
+const STARVED: f64 = 0.5;
+
 /// Everything of one attached presentation.
 pub struct Player {
     host: Rc<Host>,
@@ -71,8 +74,11 @@ impl Player {
         let host = Rc::new(Host::new(video, source, abort));
         let mut attaching = Attaching(Some(host.clone()));
 
-        let Presentation { variants, main, audio } =
-            Presentation::load(&host, &url, |mime| attachment.plays(mime)).await?;
+        let Presentation {
+            variants,
+            main,
+            audio,
+        } = Presentation::load(&host, &url, |mime| attachment.plays(mime)).await?;
         let bandwidths = variants.iter().map(|variant| variant.bandwidth).collect();
         let abr = Abr::new(bandwidths, bits(host.source.rate()));
         let (first, first_audio) = (abr.current(), variants[abr.current()].audio);
@@ -86,7 +92,10 @@ impl Player {
         let (loaded, loaded_audio) = (loaded?, loaded_audio?);
         attachment.opened().await?;
 
-        let length = loaded_audio.iter().map(|audio| audio.duration()).fold(loaded.duration(), f64::max);
+        let length = loaded_audio
+            .iter()
+            .map(|audio| audio.duration())
+            .fold(loaded.duration(), f64::max);
         let buffer = attachment.add(&loaded.mime)?;
         let mut tracks = vec![(main, first, loaded, buffer)];
         if let (Some(index), Some(loaded)) = (first_audio, loaded_audio) {
@@ -145,7 +154,9 @@ impl Player {
 
     /// See [`super::Feeder::current`].
     pub fn current(&self) -> usize {
-        self.tracks[0].rendition_at(self.host.playhead()).unwrap_or_else(|| self.abr.borrow().current())
+        self.tracks[0]
+            .rendition_at(self.host.playhead())
+            .unwrap_or_else(|| self.abr.borrow().current())
     }
 
     /// See [`super::Feeder::playback`].
@@ -156,11 +167,16 @@ impl Player {
     /// See [`super::Feeder::window`].
     pub fn window(&self) -> Vec<(Rc<str>, u32)> {
         let playhead = self.host.playhead();
-        self.tracks.iter().flat_map(|track| track.window(playhead)).collect()
+        self.tracks
+            .iter()
+            .flat_map(|track| track.window(playhead))
+            .collect()
     }
 
     fn listen(self: &Rc<Self>) {
-        let Some(attachment) = self.attachment() else { return };
+        let Some(attachment) = self.attachment() else {
+            return;
+        };
         let weak = Rc::downgrade(self);
         self.host.set_on_wake({
             let weak = weak.clone();
@@ -199,9 +215,19 @@ impl Player {
             on("ratechange", Self::refresh_deadlines),
             on("error", |player| {
                 // An element that was given another source is no error of this one.
-                if player.attachment().is_some_and(|attachment| attachment.is_current()) {
-                    let reason = player.host.video.error().map(|error| error.message()).unwrap_or_default();
-                    player.host.report(&(String::from("the browser cannot play it: ") + &reason), true);
+                if player
+                    .attachment()
+                    .is_some_and(|attachment| attachment.is_current())
+                {
+                    let reason = player
+                        .host
+                        .video
+                        .error()
+                        .map(|error| error.message())
+                        .unwrap_or_default();
+                    player
+                        .host
+                        .report(&(String::from("the browser cannot play it: ") + &reason), true);
                 }
             }),
         ];
@@ -225,7 +251,9 @@ impl Player {
 
     /// Steps on the next turn, once however often this is called before.
     fn wake(weak: &Weak<Self>) {
-        let Some(player) = weak.upgrade().filter(|player| !player.woken.replace(true)) else { return };
+        let Some(player) = weak.upgrade().filter(|player| !player.woken.replace(true)) else {
+            return;
+        };
         let weak = Rc::downgrade(&player);
         wasm_bindgen_futures::spawn_local(async move {
             if let Some(player) = weak.upgrade() {
@@ -293,7 +321,9 @@ impl Player {
                 }
             };
             let (main, sound) = both(tracks[0].renditions()[chosen].load(&host), loading_audio).await;
-            let Some(player) = weak.upgrade().filter(|player| player.host.alive()) else { return };
+            let Some(player) = weak.upgrade().filter(|player| player.host.alive()) else {
+                return;
+            };
             if let Err(error) = main.map(|_| ()).and(sound) {
                 let playing = player.tracks[0].target_index();
                 player.abr.borrow_mut().exclude(chosen, playing);
@@ -319,8 +349,12 @@ impl Player {
 
     fn waiting(self: &Rc<Self>) {
         let video = &self.host.video;
-        if !video.seeking() && !video.paused() && !video.ended() && video.ready_state() < READY_TO_PLAY {
-            self.meter.borrow_mut().waiting(now(), video.current_time());
+        let playhead = video.current_time();
+        let playing = !video.seeking() && !video.paused() && !video.ended();
+        // A slow decoder makes the element wait as well: that is no want of data.
+        let starved = || read_ranges(&video.buffered()).ahead(playhead) < STARVED;
+        if playing && video.ready_state() < READY_TO_PLAY && starved() {
+            self.meter.borrow_mut().waiting(now(), playhead);
         }
         self.host.wake();
     }
@@ -342,7 +376,9 @@ impl Player {
             return;
         }
         let playhead = video.current_time();
-        let Some(end) = read_ranges(&video.buffered()).gap_end(playhead, SMALL_GAP) else { return };
+        let Some(end) = read_ranges(&video.buffered()).gap_end(playhead, SMALL_GAP) else {
+            return;
+        };
         if !self.tracks.iter().any(|track| track.awaits(playhead, end)) {
             video.set_current_time(end + JUMP_MARGIN);
         }

@@ -39,11 +39,7 @@ pub struct Presentation {
 
 impl Presentation {
     /// Loads the playlist at an absolute URL, of either kind. `plays` tells if the browser plays a type.
-    pub async fn load(
-        host: &Rc<Host>,
-        url: &str,
-        plays: impl Fn(&str) -> bool,
-    ) -> Result<Self, FeederError> {
+    pub async fn load(host: &Rc<Host>, url: &str, plays: impl Fn(&str) -> bool) -> Result<Self, FeederError> {
         match load_playlist(host, url).await? {
             (Playlist::Multivariant(playlist), base) => Self::of(&playlist, &base, plays),
             (Playlist::Media(playlist), base) => {
@@ -52,9 +48,18 @@ impl Presentation {
                 if !plays(&codecs) {
                     return Err(unplayable(&codecs));
                 }
-                let variant =
-                    Variant { bandwidth: 0.0, width: 0, height: 0, codecs: String::new(), audio: None };
-                Ok(Self { variants: vec![variant], main: vec![rendition], audio: Vec::new() })
+                let variant = Variant {
+                    bandwidth: 0.0,
+                    width: 0,
+                    height: 0,
+                    codecs: String::new(),
+                    audio: None,
+                };
+                Ok(Self {
+                    variants: vec![variant],
+                    main: vec![rendition],
+                    audio: Vec::new(),
+                })
             }
         }
     }
@@ -64,19 +69,31 @@ impl Presentation {
         base: &str,
         plays: impl Fn(&str) -> bool,
     ) -> Result<Self, FeederError> {
-        let mut found = Self { variants: Vec::new(), main: Vec::new(), audio: Vec::new() };
+        let mut found = Self {
+            variants: Vec::new(),
+            main: Vec::new(),
+            audio: Vec::new(),
+        };
         let mut refused = String::new();
-        let demuxed = playlist
-            .variants
-            .iter()
-            .any(|variant| variant.audio_group.as_deref().is_some_and(|group| audio_of(playlist, group).is_some()));
+        let demuxed = playlist.variants.iter().any(|variant| {
+            variant
+                .audio_group
+                .as_deref()
+                .is_some_and(|group| audio_of(playlist, group).is_some())
+        });
         let shows_video = |variant: &content::hls::Variant| {
             variant.height > 0
-                || variant.codecs.as_deref().is_some_and(|list| codecs::select(list, Media::Video, true).is_some())
+                || variant
+                    .codecs
+                    .as_deref()
+                    .is_some_and(|list| codecs::select(list, Media::Video, true).is_some())
         };
         let any_video = playlist.variants.iter().any(shows_video);
         for variant in playlist.variants.iter().take(MAX_VARIANTS) {
-            let audio = variant.audio_group.as_deref().and_then(|group| audio_of(playlist, group));
+            let audio = variant
+                .audio_group
+                .as_deref()
+                .and_then(|group| audio_of(playlist, group));
             // One SourceBuffer more or less is not possible half-way, and a switch never takes the picture away.
             if audio.is_some() != demuxed || any_video && variant.codecs.is_some() && !shows_video(variant) {
                 continue;
@@ -90,8 +107,11 @@ impl Presentation {
                 .or_else(|| codecs::select(list, Media::Audio, false).filter(|_| !demuxed));
             let sound = codecs::select(list, Media::Audio, true);
             let mimes = [main.as_deref(), sound.as_deref().filter(|_| demuxed)];
-            if let Some(mime) =
-                mimes.into_iter().flatten().map(codecs::mime).find(|mime| !plays(mime))
+            if let Some(mime) = mimes
+                .into_iter()
+                .flatten()
+                .map(codecs::mime)
+                .find(|mime| !plays(mime))
             {
                 refused = mime;
                 continue;
@@ -117,7 +137,11 @@ impl Presentation {
             });
             found.main.push(Rendition::new(url, main));
         }
-        if found.variants.is_empty() { Err(unplayable(&refused)) } else { Ok(found) }
+        if found.variants.is_empty() {
+            Err(unplayable(&refused))
+        } else {
+            Ok(found)
+        }
     }
 }
 

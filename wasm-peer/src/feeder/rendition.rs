@@ -65,7 +65,11 @@ enum Slot {
 impl Rendition {
     /// A rendition whose playlist is not loaded yet.
     pub fn new(url: Rc<str>, codecs: Option<String>) -> Self {
-        Self { url, codecs, loaded: RefCell::new(None) }
+        Self {
+            url,
+            codecs,
+            loaded: RefCell::new(None),
+        }
     }
 
     /// What [`Rendition::load`] has loaded.
@@ -82,9 +86,10 @@ impl Rendition {
         let (playlist, base) = load_playlist(host, &self.url).await?;
         match playlist {
             Playlist::Media(playlist) => self.adopt(host, playlist, base).await,
-            Playlist::Multivariant(_) => {
-                Err(playlist_error(&self.url, "is a multivariant playlist within another".into()))
-            }
+            Playlist::Multivariant(_) => Err(playlist_error(
+                &self.url,
+                "is a multivariant playlist within another".into(),
+            )),
         }
     }
 
@@ -108,8 +113,15 @@ impl Rendition {
         }
         let inits = RefCell::new(vec![Slot::Absent; media.maps.len()]);
         let playlist = self.url.clone();
-        let mut loaded =
-            Loaded { playlist, spans, mime: String::new(), media, base, discontinuities, inits };
+        let mut loaded = Loaded {
+            playlist,
+            spans,
+            mime: String::new(),
+            media,
+            base,
+            discontinuities,
+            inits,
+        };
         let codecs = match &self.codecs {
             Some(codecs) => codecs.clone(),
             None => {
@@ -128,9 +140,12 @@ impl Rendition {
             return Err(encrypted());
         }
         let names: Option<Vec<&str>> = init.tracks.iter().map(|track| track.codec.as_deref()).collect();
-        names.filter(|names| !names.is_empty()).map(|names| names.join(",")).ok_or_else(|| {
-            FeederError::Unsupported(String::from("no CODECS, and an unknown codec in ") + &self.url)
-        })
+        names
+            .filter(|names| !names.is_empty())
+            .map(|names| names.join(","))
+            .ok_or_else(|| {
+                FeederError::Unsupported(String::from("no CODECS, and an unknown codec in ") + &self.url)
+            })
     }
 }
 
@@ -195,16 +210,26 @@ impl Loaded {
                 Err(FetchError::Aborted) => return Err(FeederError::Detached),
                 Err(error) => match retries.next() {
                     Some(delay) => sleep(*delay).await,
-                    None => return Err(FeederError::Init { url, reason: error.to_string() }),
+                    None => {
+                        return Err(FeederError::Init {
+                            url,
+                            reason: error.to_string(),
+                        });
+                    }
                 },
             }
         };
         let digest = host.source.init_digest(&self.playlist, &url);
         if digest.is_some_and(|digest| Sha256::digest(&bytes)[..] != digest) {
-            return Err(FeederError::Init { url, reason: "is not the one of the manifest".into() });
+            return Err(FeederError::Init {
+                url,
+                reason: "is not the one of the manifest".into(),
+            });
         }
-        let init =
-            Rc::new(Init { tracks: boxes::tracks(&bytes), data: Uint8Array::from(bytes.as_slice()) });
+        let init = Rc::new(Init {
+            tracks: boxes::tracks(&bytes),
+            data: Uint8Array::from(bytes.as_slice()),
+        });
         self.inits.borrow_mut()[map] = Slot::Ready(init.clone());
         Ok(init)
     }
@@ -229,7 +254,10 @@ pub fn resolve(reference: &str, base: &str) -> Result<String, FeederError> {
 }
 
 fn playlist_error(url: &str, reason: String) -> FeederError {
-    FeederError::Playlist { url: url.into(), reason }
+    FeederError::Playlist {
+        url: url.into(),
+        reason,
+    }
 }
 
 fn encrypted() -> FeederError {
@@ -252,7 +280,9 @@ fn check(url: &str, media: &MediaPlaylist) -> Result<(), FeederError> {
             return Err(FeederError::unsupported("EXT-X-GAP"));
         }
         if segment.map.is_none() {
-            return Err(FeederError::unsupported("MPEG-TS needs hls.js (segments without EXT-X-MAP)"));
+            return Err(FeederError::unsupported(
+                "MPEG-TS needs hls.js (segments without EXT-X-MAP)",
+            ));
         }
     }
     Ok(())

@@ -63,12 +63,19 @@ impl OperationQueue {
                 on_end.wake();
             }),
         ];
-        Self { buffer, mime: RefCell::new(mime), state, listeners: RefCell::new(listeners) }
+        Self {
+            buffer,
+            mime: RefCell::new(mime),
+            state,
+            listeners: RefCell::new(listeners),
+        }
     }
 
     /// What it holds; nothing once it is removed from its media source.
     pub fn buffered(&self) -> Buffered {
-        self.buffer.buffered().map_or_else(|_| Buffered::default(), |ranges| read_ranges(&ranges))
+        self.buffer
+            .buffered()
+            .map_or_else(|_| Buffered::default(), |ranges| read_ranges(&ranges))
     }
 
     /// Is an operation under way?
@@ -78,12 +85,14 @@ impl OperationQueue {
 
     /// Appends a media segment.
     pub async fn append(&self, data: &ArrayBuffer) -> Result<(), OperationError> {
-        self.run(|buffer| buffer.append_buffer_with_array_buffer(data)).await
+        self.run(|buffer| buffer.append_buffer_with_array_buffer(data))
+            .await
     }
 
     /// Appends an init section.
     pub async fn append_init(&self, data: &Uint8Array) -> Result<(), OperationError> {
-        self.run(|buffer| buffer.append_buffer_with_array_buffer_view(data)).await
+        self.run(|buffer| buffer.append_buffer_with_array_buffer_view(data))
+            .await
     }
 
     /// Removes what lies between two media times (seconds).
@@ -97,7 +106,9 @@ impl OperationQueue {
             return Ok(());
         }
         self.open()?;
-        self.buffer.change_type(mime).map_err(|error| self.refusal(&error))?;
+        self.buffer
+            .change_type(mime)
+            .map_err(|error| self.refusal(&error))?;
         mime.clone_into(&mut self.mime.borrow_mut());
         Ok(())
     }
@@ -109,9 +120,13 @@ impl OperationQueue {
             return Ok(());
         }
         // The plain setter cannot report the exception that a closed or busy buffer throws.
-        Reflect::set(&self.buffer, &JsValue::from_str("timestampOffset"), &JsValue::from_f64(offset))
-            .map(|_| ())
-            .map_err(|error| self.refusal(&error))
+        Reflect::set(
+            &self.buffer,
+            &JsValue::from_str("timestampOffset"),
+            &JsValue::from_f64(offset),
+        )
+        .map(|_| ())
+        .map_err(|error| self.refusal(&error))
     }
 
     /// Ends the operation under way and all later ones with [`OperationError::Closed`].
@@ -123,7 +138,11 @@ impl OperationQueue {
     }
 
     fn open(&self) -> Result<(), OperationError> {
-        if self.state.closed.get() { Err(OperationError::Closed) } else { Ok(()) }
+        if self.state.closed.get() {
+            Err(OperationError::Closed)
+        } else {
+            Ok(())
+        }
     }
 
     async fn run(
@@ -151,7 +170,11 @@ impl OperationQueue {
     }
 
     fn refusal(&self, error: &JsValue) -> OperationError {
-        let member = |name| Reflect::get(error, &JsValue::from_str(name)).ok().and_then(|value| value.as_string());
+        let member = |name| {
+            Reflect::get(error, &JsValue::from_str(name))
+                .ok()
+                .and_then(|value| value.as_string())
+        };
         if member("name").as_deref() == Some("QuotaExceededError") {
             return OperationError::Quota;
         }
@@ -163,7 +186,12 @@ impl OperationQueue {
 pub fn read_ranges(ranges: &TimeRanges) -> Buffered {
     Buffered(
         (0..ranges.length())
-            .filter_map(|index| Some(Span { start: ranges.start(index).ok()?, end: ranges.end(index).ok()? }))
+            .filter_map(|index| {
+                Some(Span {
+                    start: ranges.start(index).ok()?,
+                    end: ranges.end(index).ok()?,
+                })
+            })
             .collect(),
     )
 }

@@ -35,7 +35,13 @@ pub struct Meter {
 impl Meter {
     /// The player is being attached.
     pub fn new(now: f64) -> Self {
-        Self { attached: now, startup_ms: None, stalls: 0, stall_ms: 0.0, under_way: None }
+        Self {
+            attached: now,
+            startup_ms: None,
+            stalls: 0,
+            stall_ms: 0.0,
+            under_way: None,
+        }
     }
 
     /// Media is being shown.
@@ -62,7 +68,11 @@ impl Meter {
     /// The figures.
     pub fn stats(&self, now: f64) -> PlaybackStats {
         let open = self.under_way.map_or(0.0, |(since, _)| now - since);
-        PlaybackStats { startup_ms: self.startup_ms, stalls: self.stalls, stall_ms: self.stall_ms + open }
+        PlaybackStats {
+            startup_ms: self.startup_ms,
+            stalls: self.stalls,
+            stall_ms: self.stall_ms + open,
+        }
     }
 }
 
@@ -79,7 +89,11 @@ mod tests {
         meter.started(900.0);
         meter.waiting(1_000.0, 5.0);
         meter.waiting(1_200.0, 5.0);
-        let stats = PlaybackStats { startup_ms: Some(200.0), stalls: 1, stall_ms: 500.0 };
+        let stats = PlaybackStats {
+            startup_ms: Some(200.0),
+            stalls: 1,
+            stall_ms: 500.0,
+        };
         assert_eq!(meter.stats(1_500.0), stats);
         assert_eq!(meter.resumed(1_500.0), Some(Stall { at: 5.0, ms: 500.0 }));
         assert_eq!(meter.resumed(1_600.0), None);

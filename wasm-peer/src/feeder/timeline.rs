@@ -16,9 +16,15 @@ impl Timeline {
         if let Some((_, offset)) = self.0.iter().find(|(known, _)| *known == discontinuity) {
             return *offset;
         }
-        let Some(media_start) = media_start else { return 0.0 };
+        let Some(media_start) = media_start else {
+            return 0.0;
+        };
         let difference = start - media_start;
-        let offset = if difference.abs() < TOLERANCE { 0.0 } else { difference };
+        let offset = if difference.abs() < TOLERANCE {
+            0.0
+        } else {
+            difference
+        };
         if self.0.len() < MAX_DISCONTINUITIES {
             self.0.push((discontinuity, offset));
         }

@@ -112,10 +112,14 @@ impl Track {
     /// played yet.
     pub fn step(self: &Rc<Self>, playhead: f64, starting: bool) {
         let goal = self.appender.goal();
-        self.cancel(|load| !window::in_window(load.span, playhead, goal));
+        self.cancel(|load| !window::in_window(load.span, playhead));
         let (rendition, loaded) = self.target();
         if self.host.streaming.get() {
-            let limit = if starting { window::MAX_STARTING_LOADS } else { window::MAX_LOADS };
+            let limit = if starting {
+                window::MAX_STARTING_LOADS
+            } else {
+                window::MAX_LOADS
+            };
             let free = limit.saturating_sub(self.loads.borrow().len());
             let missing = self.missing(&loaded, playhead, goal, free);
             if let Some(first) = missing.first() {
@@ -149,7 +153,9 @@ impl Track {
             return false;
         }
         let (_, loaded) = self.target();
-        let Some(last) = loaded.spans.last() else { return true };
+        let Some(last) = loaded.spans.last() else {
+            return true;
+        };
         let buffered = self.buffer.buffered();
         self.ledger.borrow().has(*last, playhead, &buffered)
             && self.missing(&loaded, playhead, f64::INFINITY, 1).is_empty()
@@ -157,14 +163,19 @@ impl Track {
 
     /// Is something on its way for this time?
     pub fn awaits(&self, start: f64, end: f64) -> bool {
-        self.loads.borrow().iter().any(|load| load.span.start < end && load.span.end > start)
+        self.loads
+            .borrow()
+            .iter()
+            .any(|load| load.span.start < end && load.span.end > start)
     }
 
     /// Has a load missed its deadline by more than a second?
     pub fn late(&self) -> bool {
         let limit = self.host.playhead() - 1.0;
         let loads = self.loads.borrow();
-        loads.iter().any(|load| matches!(load.state, LoadState::Loading) && load.span.start < limit)
+        loads
+            .iter()
+            .any(|load| matches!(load.state, LoadState::Loading) && load.span.start < limit)
     }
 
     /// The rendition that plays at this time, if it is buffered.
@@ -175,21 +186,32 @@ impl Track {
     /// The segments of the rendition being loaded, from the one that plays at `time` to those loaded ahead.
     pub fn window(&self, time: f64) -> Vec<(Rc<str>, u32)> {
         let (_, loaded) = self.target();
-        window::wanted(&loaded.spans, time, self.appender.goal(), window::MAX_LOADS, |_| false)
-            .into_iter()
-            .map(|segment| (loaded.playlist.clone(), segment as u32))
-            .collect()
+        window::wanted(
+            &loaded.spans,
+            time,
+            self.appender.goal(),
+            window::MAX_LOADS,
+            |_| false,
+        )
+        .into_iter()
+        .map(|segment| (loaded.playlist.clone(), segment as u32))
+        .collect()
     }
 
     /// Loads another rendition from now on; its playlist must be loaded.
     pub fn switch(&self, rendition: usize, how: Switch, playhead: f64) {
-        let Some(loaded) = self.renditions[rendition].loaded() else { return };
+        let Some(loaded) = self.renditions[rendition].loaded() else {
+            return;
+        };
         if self.target.borrow().0 == rendition {
             return;
         }
         let keep = if how == Switch::Replace {
             let playing = loaded.spans.partition_point(|span| span.end <= playhead);
-            let keep = loaded.spans.get(playing + 1).map_or(f64::INFINITY, |next| next.end);
+            let keep = loaded
+                .spans
+                .get(playing + 1)
+                .map_or(f64::INFINITY, |next| next.end);
             self.ledger.borrow_mut().forget_from(keep);
             keep
         } else {
@@ -208,7 +230,10 @@ impl Track {
     pub fn close(&self) {
         let loads = self.loads.take();
         self.buffer.close();
-        for load in loads.iter().filter(|load| matches!(load.state, LoadState::Loading)) {
+        for load in loads
+            .iter()
+            .filter(|load| matches!(load.state, LoadState::Loading))
+        {
             self.host.source.cancel(load.id);
         }
     }
@@ -218,7 +243,9 @@ impl Track {
         let (ledger, loads) = (self.ledger.borrow(), self.loads.borrow());
         window::wanted(&loaded.spans, playhead, goal, limit, |span| {
             let middle = (span.start + span.end) / 2.0;
-            loads.iter().any(|load| load.span.start <= middle && middle < load.span.end)
+            loads
+                .iter()
+                .any(|load| load.span.start <= middle && middle < load.span.end)
                 || ledger.has(span, playhead, &buffered)
         })
     }
@@ -246,8 +273,15 @@ impl Track {
             Ok(request) => request,
             Err(error) => return self.host.report(&error.to_string(), true),
         };
-        let load =
-            Load { key: id, id, rendition, loaded: loaded.clone(), segment, span, state: LoadState::Loading };
+        let load = Load {
+            key: id,
+            id,
+            rendition,
+            loaded: loaded.clone(),
+            segment,
+            span,
+            state: LoadState::Loading,
+        };
         {
             let mut loads = self.loads.borrow_mut();
             let at = loads.partition_point(|other| other.span.start <= span.start);
@@ -266,10 +300,14 @@ impl Track {
                     Err(LoadError::Cancelled) => return track.forget(key),
                     Err(error) => error,
                 };
-                let Some(delay) = retries.next() else { return track.failed(key, &error) };
+                let Some(delay) = retries.next() else {
+                    return track.failed(key, &error);
+                };
                 drop(track);
                 sleep(*delay).await;
-                let Some(next) = weak.upgrade().and_then(|track| track.retry(key)) else { return };
+                let Some(next) = weak.upgrade().and_then(|track| track.retry(key)) else {
+                    return;
+                };
                 loading = next;
             }
         });
@@ -290,16 +328,21 @@ impl Track {
 
     fn arrived(self: &Rc<Self>, key: u32, data: ArrayBuffer) {
         let mut loads = self.loads.borrow_mut();
-        let Some(load) = loads.iter_mut().find(|load| load.key == key) else { return };
+        let Some(load) = loads.iter_mut().find(|load| load.key == key) else {
+            return;
+        };
         load.state = LoadState::Ready(data);
         drop(loads);
         self.host.wake();
     }
 
     fn failed(&self, key: u32, error: &LoadError) {
-        let found = self.loads.borrow().iter().find(|load| load.key == key).map(|load| {
-            (load.loaded.playlist.clone(), load.segment)
-        });
+        let found = self
+            .loads
+            .borrow()
+            .iter()
+            .find(|load| load.key == key)
+            .map(|load| (load.loaded.playlist.clone(), load.segment));
         if let Some((playlist, segment)) = found {
             let message = format!("segment {segment} of {playlist}: {error}");
             self.host.report(&message, true);
@@ -314,7 +357,9 @@ impl Track {
     pub(super) fn next_job(&self) -> Option<Job> {
         let first = {
             let loads = self.loads.borrow();
-            let load = loads.first().filter(|load| matches!(load.state, LoadState::Ready(_)))?;
+            let load = loads
+                .first()
+                .filter(|load| matches!(load.state, LoadState::Ready(_)))?;
             (load.loaded.clone(), load.segment)
         };
         let init = first.0.init(&self.host, first.0.map(first.1))?;

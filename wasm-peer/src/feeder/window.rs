@@ -16,8 +16,8 @@ pub const BACK_BUFFER_SLACK: f64 = 10.0;
 pub const QUOTA_BACK_BUFFER: f64 = 10.0;
 /// Loads of one track that may be under way (or waiting to be appended) at a time.
 pub const MAX_LOADS: usize = 12;
-/// The same before anything can be played: the first segments are not to share the line with later ones.
-pub const MAX_STARTING_LOADS: usize = 3;
+/// The same before anything can be played: the first segment is not to share the line with later ones.
+pub const MAX_STARTING_LOADS: usize = 1;
 
 /// An interval of time, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,7 +53,11 @@ impl Buffered {
             if range.start > reached + Self::JOIN {
                 break;
             }
-            reached = if range.end >= start { reached.max(range.end) } else { reached };
+            reached = if range.end >= start {
+                reached.max(range.end)
+            } else {
+                reached
+            };
             if reached >= end {
                 return self.0.iter().any(|range| range.start <= end && range.end > start);
             }
@@ -72,12 +76,21 @@ impl Buffered {
         reached - time
     }
 
-    /// The start of the first range after `time`, if `time` is in none and it begins within `reach` seconds.
+    /// The start of the first range after `time`, if it begins within `reach` seconds and what is there at `time`
+    /// ends at once: playback stops a frame before the end of a range.
     pub fn gap_end(&self, time: f64, reach: f64) -> Option<f64> {
-        if self.0.iter().any(|range| range.contains(time)) {
+        if self
+            .0
+            .iter()
+            .any(|range| range.start <= time && time + Self::JOIN < range.end)
+        {
             return None;
         }
-        self.0.iter().map(|range| range.start).find(|start| *start > time).filter(|start| start - time < reach)
+        self.0
+            .iter()
+            .map(|range| range.start)
+            .find(|start| *start > time)
+            .filter(|start| start - time < reach)
     }
 }
 
@@ -99,10 +112,16 @@ impl Ledger {
     /// The segment with this span has been appended; its media starts `drift` seconds later than its span.
     pub fn place(&mut self, span: Span, rendition: usize, drift: f64, buffered: &Buffered) {
         let middle = span.middle();
-        self.0.retain(|placed| !span.contains(placed.span.middle()) && !placed.span.contains(middle));
+        self.0
+            .retain(|placed| !span.contains(placed.span.middle()) && !placed.span.contains(middle));
         let (start, end) = probe(span, span.start);
         let sparse = !buffered.covers(start + drift, end + drift);
-        self.0.push(Placed { span, rendition, drift, sparse });
+        self.0.push(Placed {
+            span,
+            rendition,
+            drift,
+            sparse,
+        });
     }
 
     /// Does the buffer still hold what is to be played of this span? Of the segment under the playhead only the
@@ -120,7 +139,10 @@ impl Ledger {
 
     /// The rendition that was appended for this time.
     pub fn rendition_at(&self, time: f64) -> Option<usize> {
-        self.0.iter().find(|placed| placed.span.contains(time)).map(|placed| placed.rendition)
+        self.0
+            .iter()
+            .find(|placed| placed.span.contains(time))
+            .map(|placed| placed.rendition)
     }
 
     /// Everything that starts at `time` or later is to be loaded again (it stays playable until replaced).
@@ -130,7 +152,8 @@ impl Ledger {
 
     /// `start..end` has been removed from the buffer.
     pub fn forget_removed(&mut self, start: f64, end: f64) {
-        self.0.retain(|placed| placed.span.end <= start || placed.span.start >= end);
+        self.0
+            .retain(|placed| placed.span.end <= start || placed.span.start >= end);
     }
 }
 
@@ -162,10 +185,10 @@ pub fn wanted(
         .collect()
 }
 
-/// Is a load of this span still of use?
-pub fn in_window(span: Span, playhead: f64, goal: f64) -> bool {
+/// Is a load of this span still of use? A goal that shrank meanwhile does not make it useless, only early.
+pub fn in_window(span: Span, playhead: f64) -> bool {
     // A little more than what is asked for, so that a playhead that steps back does not cancel and ask again.
-    span.end > playhead && span.start < playhead + goal + 1.0
+    span.end > playhead && span.start < playhead + BUFFER_GOAL + 1.0
 }
 
 #[cfg(test)]
@@ -175,7 +198,12 @@ mod tests {
     use super::*;
 
     fn spans(count: usize, length: f64) -> Vec<Span> {
-        (0..count).map(|i| Span { start: i as f64 * length, end: (i + 1) as f64 * length }).collect()
+        (0..count)
+            .map(|i| Span {
+                start: i as f64 * length,
+                end: (i + 1) as f64 * length,
+            })
+            .collect()
     }
 
     fn buffered(ranges: &[(f64, f64)]) -> Buffered {
@@ -187,11 +215,14 @@ mod tests {
         let spans = spans(20, 4.0);
         assert_eq!(wanted(&spans, 0.0, 30.0, 12, |_| false), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(wanted(&spans, 0.0, 30.0, 3, |_| false), [0, 1, 2]);
-        assert_eq!(wanted(&spans, 41.0, 10.0, 12, |span| span.start == 44.0), [10, 12]);
+        assert_eq!(
+            wanted(&spans, 41.0, 10.0, 12, |span| span.start == 44.0),
+            [10, 12]
+        );
         assert_eq!(wanted(&spans, 79.9, 30.0, 12, |_| false), [19]);
         assert_eq!(wanted(&spans, 80.0, 30.0, 12, |_| false), [0usize; 0]);
-        assert!(in_window(spans[10], 41.0, 10.0) && !in_window(spans[9], 41.0, 10.0));
-        assert!(!in_window(spans[13], 41.0, 10.0));
+        assert!(in_window(spans[10], 41.0) && !in_window(spans[9], 41.0));
+        assert!(in_window(spans[17], 41.0) && !in_window(spans[18], 41.0));
     }
 
     #[test]
@@ -204,7 +235,14 @@ mod tests {
         ledger.place(spans[1], 1, 0.0, &now);
         assert!(ledger.has(spans[0], 0.0, &now) && ledger.has(spans[1], 0.0, &now));
         assert!(!ledger.has(spans[2], 0.0, &now));
-        assert_eq!((ledger.rendition_at(3.9), ledger.rendition_at(4.0), ledger.rendition_at(8.0)), (Some(0), Some(1), None));
+        assert_eq!(
+            (
+                ledger.rendition_at(3.9),
+                ledger.rendition_at(4.0),
+                ledger.rendition_at(8.0)
+            ),
+            (Some(0), Some(1), None)
+        );
         // The browser evicts the first three seconds: enough for a playhead past them.
         let evicted = buffered(&[(3.0, 8.0)]);
         assert!(!ledger.has(spans[0], 0.0, &evicted));
@@ -217,7 +255,10 @@ mod tests {
 
     #[test]
     fn media_with_holes_is_not_loaded_for_ever() {
-        let span = Span { start: 8.0, end: 12.0 };
+        let span = Span {
+            start: 8.0,
+            end: 12.0,
+        };
         let mut ledger = Ledger::default();
         let holes = buffered(&[(8.0, 9.0), (11.0, 12.0)]);
         ledger.place(span, 0, 0.0, &holes);
@@ -228,7 +269,10 @@ mod tests {
 
     #[test]
     fn drift_of_the_media_is_allowed_for() {
-        let span = Span { start: 100.0, end: 104.0 };
+        let span = Span {
+            start: 100.0,
+            end: 104.0,
+        };
         let mut ledger = Ledger::default();
         let actual = buffered(&[(101.5, 105.5)]);
         ledger.place(span, 0, 1.5, &actual);
@@ -241,7 +285,15 @@ mod tests {
         let mut ledger = Ledger::default();
         for index in 0..100 {
             let start = f64::from(index % 10) * 2.0 + if index > 50 { 1.0 } else { 0.0 };
-            ledger.place(Span { start, end: start + 2.0 }, index as usize, 0.0, &Buffered::default());
+            ledger.place(
+                Span {
+                    start,
+                    end: start + 2.0,
+                },
+                index as usize,
+                0.0,
+                &Buffered::default(),
+            );
         }
         assert!(ledger.0.len() <= 11);
     }
@@ -252,7 +304,8 @@ mod tests {
         assert_eq!(ranges.gap_end(0.0, 0.5), Some(0.08));
         assert_eq!(ranges.gap_end(4.0, 0.5), Some(4.3));
         assert_eq!(ranges.gap_end(4.0, 0.2), None);
-        assert_eq!(ranges.gap_end(3.0, 0.5), None);
+        assert_eq!(ranges.gap_end(3.0, 9.0), None);
+        assert_eq!(ranges.gap_end(3.96, 0.5), Some(4.3));
         assert_eq!(ranges.gap_end(8.0, 0.5), None);
         assert_eq!(ranges.ahead(1.0), 3.0);
         assert_eq!(ranges.ahead(0.0), 4.0);
