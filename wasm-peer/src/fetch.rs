@@ -39,15 +39,8 @@ pub async fn bytes(
     Ok(collect(url, range, limit, abort).await?.0)
 }
 
-/// The body of `url` as text (UTF-8; a byte order mark is removed), if that is `limit` bytes or less.
-///
-/// # Errors
-/// See [`FetchError`].
-pub async fn text(url: &str, limit: usize, abort: &AbortSignal) -> Result<String, FetchError> {
-    Ok(document(url, limit, abort).await?.0)
-}
-
-/// Like [`text`], with the URL that answered after redirects: the base of the document's relative URLs.
+/// The body of `url` as text (UTF-8; a byte order mark is removed), if that is `limit` bytes or less, with the URL
+/// that answered after redirects: the base of the document's relative URLs.
 ///
 /// # Errors
 /// See [`FetchError`].

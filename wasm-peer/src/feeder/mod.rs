@@ -59,7 +59,7 @@ impl Feeder {
         Player::attach(video, url, source).await.map(Self)
     }
 
-    /// Gives the element back and cancels everything. Nothing is emitted after this.
+    /// Gives the element back and cancels everything, as dropping does. Nothing is emitted after this.
     pub fn detach(&self) {
         self.0.detach();
     }
@@ -94,6 +94,6 @@ impl Feeder {
 
 impl Drop for Feeder {
     fn drop(&mut self) {
-        self.0.detach();
+        self.detach();
     }
 }
