@@ -16,6 +16,18 @@ export interface Position {
   playing: boolean;
 }
 
+/** With more than so many seconds of media ahead of it, playback does not wait for data. */
+const ENOUGH_AHEAD_S = 0.5;
+
+/** Seconds of media buffered from the playhead on. */
+function bufferedAhead({ buffered, currentTime }: HTMLVideoElement): number {
+  for (let index = 0; index < buffered.length; index++) {
+    const end = buffered.end(index);
+    if (buffered.start(index) <= currentTime + 0.1 && end > currentTime) return end - currentTime;
+  }
+  return 0;
+}
+
 /** Figures of one `<video>` since {@link PlaybackWatch.begin}. */
 export class PlaybackWatch {
   /** Milliseconds from `begin()` to the first frame playing; `null` before it. */
@@ -94,6 +106,8 @@ export class PlaybackWatch {
     const video = this.#video;
     // Before the first frame it is start-up, during a seek it is the seek, at the end it is the end.
     if (!video || this.startupMs === null || video.seeking || video.ended || video.paused) return;
+    // A decoder that is short of CPU waits too, with data ahead of it: nobody delivered too late.
+    if (bufferedAhead(video) > ENOUGH_AHEAD_S) return;
     this.#stalledAt ??= performance.now();
   }
 

@@ -73,6 +73,8 @@ pub(crate) struct Channel {
     pub(crate) requests: Vec<Request>,
     /// When DATA last came.
     last_data: Timestamp,
+    /// When the latest request that has been answered was sent.
+    pub(crate) answered_until: Timestamp,
     pub(crate) meter: RateMeter,
     pub(crate) round_trip: RoundTrip,
     /// Not asked before this time, after requests went unanswered.
@@ -107,6 +109,7 @@ impl Channel {
             free: 0,
             requests: Vec::new(),
             last_data: now,
+            answered_until: now,
             meter: RateMeter::default(),
             round_trip: RoundTrip::default(),
             resting_until: now,
@@ -215,6 +218,7 @@ impl Channel {
         }
         self.meter.record(bytes, now.since(busy_since));
         self.last_data = now;
+        self.answered_until = self.answered_until.max(request.sent);
         self.silences = 0;
         true
     }
@@ -236,6 +240,7 @@ impl Channel {
     /// Time stood still for this process: what waited did not wait that long.
     pub(crate) fn forgive(&mut self, pause: Duration) {
         self.last_data += pause;
+        self.answered_until += pause;
         for request in &mut self.requests {
             request.sent += pause;
         }

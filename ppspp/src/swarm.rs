@@ -37,6 +37,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 const PAUSED: Duration = Duration::from_millis(400);
 /// How long far segments wait for the first neighbours.
 const PROSPECTS_PATIENCE: Duration = Duration::from_secs(8);
+/// Most bytes of a datagram with DATA beside the chunk: channel ID, header, and up to 32 peaks or uncles.
+const MESSAGE_OVERHEAD: usize = 4 + 17 + 64 * 41;
 /// DATA without the hashes to verify it may come this often before the sender is left.
 const MAX_INCOMPLETE: u32 = 64;
 
@@ -550,11 +552,11 @@ impl Swarm {
             }
             return;
         }
-        // Answers came, but not this one although it was asked for long ago: the peer does not have it any more.
+        // What was asked for later has been answered, this not: the peer does not have it any more.
         let refused: Vec<u32> = channel
             .requests
             .iter()
-            .filter(|request| now.since(request.sent) > limit * 3)
+            .filter(|request| now.since(request.sent) > limit && request.sent < channel.answered_until)
             .map(|request| request.chunk)
             .collect();
         for chunk in refused {
@@ -929,7 +931,9 @@ impl Swarm {
         let (true, Some(remote)) = (channel.is_open(), channel.remote) else {
             return;
         };
-        while channel.free > 0
+        // Never more than there is room for: a full data channel loses what it is given.
+        let longest = self.metadata.chunk_size() as usize + MESSAGE_OVERHEAD;
+        while channel.free >= longest
             && let Some(chunk) = channel.next_upload()
         {
             let Some(bytes) = self.store.get(chunk) else {

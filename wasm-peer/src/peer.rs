@@ -76,11 +76,15 @@ impl Peer {
     pub fn attach(&self, video: HtmlVideoElement, url: String) -> Promise {
         let engine = self.engine.clone();
         future_to_promise(async move {
-            engine.set_feeder(None);
+            let attachment = engine.set_feeder(None);
             let source: Rc<dyn SegmentSource> = Rc::new(engine.clone());
             let feeder = Feeder::attach(video, &url, source)
                 .await
                 .map_err(|failure| JsValue::from(error("media-source", &failure.to_string())))?;
+            // Detached or attached to another source meanwhile: this one gives the element back.
+            if engine.attachment() != attachment {
+                return Err(error("AbortError", "detached before it was attached").into());
+            }
             engine.set_feeder(Some(Rc::new(feeder)));
             Ok(JsValue::UNDEFINED)
         })

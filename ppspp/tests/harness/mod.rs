@@ -50,6 +50,7 @@ enum Pending {
     Writable {
         to: usize,
         link: LinkId,
+        sent: usize,
     },
     OriginData {
         to: usize,
@@ -335,8 +336,20 @@ impl World {
         let sent = start + Duration::from_secs_f64(datagram.len() as f64 / node.uplink);
         node.uplink_free_at = sent;
         if lane == Lane::Bulk {
-            end.queued += datagram.len();
-            self.schedule_at(sent, Pending::Writable { to: who, link });
+            let sent_bytes = datagram.len();
+            end.queued += sent_bytes;
+            assert!(
+                end.queued <= WINDOW_BYTES,
+                "a full data channel loses what it is given"
+            );
+            self.schedule_at(
+                sent,
+                Pending::Writable {
+                    to: who,
+                    link,
+                    sent: sent_bytes,
+                },
+            );
         }
         self.schedule_at(
             sent + self.latency,
@@ -413,10 +426,12 @@ impl World {
                         self.input(to, Input::Datagram { link, data });
                     }
                 }
-                Pending::Writable { to, link } => {
-                    let start = self.nodes[to].uplink_free_at;
-                    let backlog = start.since(self.now).as_secs_f64() * self.nodes[to].uplink;
-                    let free = WINDOW_BYTES.saturating_sub(backlog as usize);
+                Pending::Writable { to, link, sent } => {
+                    let Some(end) = self.nodes[to].links.get_mut(&link) else {
+                        continue;
+                    };
+                    end.queued -= sent;
+                    let free = WINDOW_BYTES - end.queued;
                     self.input(to, Input::Writable { link, free });
                 }
                 Pending::OriginData { to, fetch, data } => {

@@ -21,15 +21,20 @@ pub(crate) struct Config {
     pub(crate) relay_only: bool,
 }
 
+/// A member that is an array; an empty one when it is anything else.
+fn array(options: &JsValue, name: &str) -> js_sys::Array {
+    get(options, name).dyn_into().unwrap_or_default()
+}
+
 impl Config {
     pub(crate) fn read(options: &JsValue) -> Self {
         let mut config = Self {
-            trackers: js_sys::Array::from(&get(options, "tracker"))
+            trackers: array(options, "tracker")
                 .iter()
                 .filter_map(|url| url.as_string())
                 .collect(),
             manifest: get(options, "manifest").as_string(),
-            ice_servers: get(options, "iceServers"),
+            ice_servers: JsValue::UNDEFINED,
             p2p: true,
             upload: true,
             max_upload_kbps: 0.0,
@@ -39,10 +44,9 @@ impl Config {
             token: get(options, "token").as_string(),
             relay_only: get(options, "relayOnly").is_truthy(),
         };
-        if !config.ice_servers.is_object() || !js_sys::Array::is_array(&config.ice_servers) {
-            config.ice_servers = JsValue::UNDEFINED;
-        } else if config.ice_servers.unchecked_ref::<js_sys::Array>().length() == 0 {
-            config.ice_servers = JsValue::UNDEFINED;
+        let ice_servers = array(options, "iceServers");
+        if ice_servers.length() > 0 {
+            config.ice_servers = ice_servers.into();
         }
         config.update(options);
         config

@@ -68,6 +68,7 @@ struct Inner {
     next_upload_turn: Cell<f64>,
     turn: Cell<usize>,
     feeder: RefCell<Option<Rc<Feeder>>>,
+    attachment: Cell<u32>,
     /// Loads that the manifest does not cover.
     plain: RefCell<Vec<stream::Load>>,
     closed: Cell<bool>,
@@ -108,15 +109,24 @@ impl Engine {
                 next_upload_turn: Cell::new(f64::INFINITY),
                 turn: Cell::new(0),
                 feeder: RefCell::default(),
+                attachment: Cell::new(0),
                 plain: RefCell::default(),
                 closed: Cell::new(false),
             }
         }))
     }
 
-    pub(crate) fn set_feeder(&self, feeder: Option<Rc<Feeder>>) {
+    /// Puts a native player in the place of the one there is. Returns the number of this change.
+    pub(crate) fn set_feeder(&self, feeder: Option<Rc<Feeder>>) -> u32 {
+        self.0.attachment.set(self.0.attachment.get().wrapping_add(1));
         let old = self.0.feeder.replace(feeder);
         drop(old);
+        self.0.attachment.get()
+    }
+
+    /// The number of the latest [`Engine::set_feeder`].
+    pub(crate) fn attachment(&self) -> u32 {
+        self.0.attachment.get()
     }
 
     pub(crate) fn feeder(&self) -> Option<Rc<Feeder>> {
@@ -134,8 +144,7 @@ impl Engine {
         if inner.closed.replace(true) {
             return;
         }
-        let feeder = inner.feeder.take();
-        drop(feeder);
+        self.set_feeder(None);
         inner.stop_network();
         let gone = error("AbortError", "the peer was destroyed");
         for stream in inner.streams() {

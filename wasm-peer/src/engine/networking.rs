@@ -202,7 +202,7 @@ impl Inner {
                 }
                 self.input(&stream, Input::Datagram { link, data });
             }
-            NetEvent::Writable { link, .. } => self.writable(link),
+            NetEvent::Writable { link } => self.writable(link),
             NetEvent::Tracker { url, state, reason } => {
                 self.set_tracker(&url, state);
                 match state {
@@ -227,7 +227,7 @@ impl Inner {
                 self.emit("tracker", &detail);
                 self.update_prospects();
             }
-            NetEvent::Connecting { .. } => self.update_prospects(),
+            NetEvent::Connecting => self.update_prospects(),
         }
     }
 

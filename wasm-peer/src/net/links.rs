@@ -189,9 +189,7 @@ impl Inner {
         let link = Rc::new(Link::new(spec, &self.rtc_configuration, &self.sink).ok()?);
         self.links.borrow_mut().push(Rc::clone(&link));
         self.timer.arm(now, expires);
-        self.emit(NetEvent::Connecting {
-            peers: self.connecting(),
-        });
+        self.emit(NetEvent::Connecting);
         Some(link)
     }
 
@@ -273,10 +271,7 @@ impl Inner {
             LinkEvent::Malformed(reason) => self.close_link(&link, reason, Some(reason)),
             LinkEvent::Writable => {
                 if link.phase.get() == Phase::Up {
-                    self.emit(NetEvent::Writable {
-                        link: id,
-                        free: link.free(),
-                    });
+                    self.emit(NetEvent::Writable { link: link.id });
                 }
             }
         }
@@ -313,9 +308,7 @@ impl Inner {
             link: link.id,
             peer: link.peer,
         });
-        self.emit(NetEvent::Connecting {
-            peers: self.connecting(),
-        });
+        self.emit(NetEvent::Connecting);
         for data in early {
             self.emit(NetEvent::Datagram {
                 link: link.id,
@@ -364,9 +357,7 @@ impl Inner {
             if link.outgoing && reason != "replaced" {
                 self.peers.borrow_mut().failed(&link.peer, now);
             }
-            self.emit(NetEvent::Connecting {
-                peers: self.connecting(),
-            });
+            self.emit(NetEvent::Connecting);
         }
     }
 

@@ -65,12 +65,10 @@ pub enum NetEvent {
         /// Its bytes.
         data: Bytes,
     },
-    /// The bulk channel drained below its low-water mark.
+    /// The bulk channel drained below its low-water mark: see [`Network::free`].
     Writable {
         /// The connection.
         link: LinkId,
-        /// Bytes that may be queued now.
-        free: usize,
     },
     /// The tracker's socket changed state.
     Tracker {
@@ -81,11 +79,8 @@ pub enum NetEvent {
         /// Why it was lost.
         reason: Option<String>,
     },
-    /// The number of connections being made changed.
-    Connecting {
-        /// How many they are now.
-        peers: usize,
-    },
+    /// The number of connections being made changed: see [`Network::connecting`].
+    Connecting,
 }
 
 /// Which data channel a datagram takes (ARCHITECTURE.md, "Two data channels per connection").
