@@ -271,7 +271,7 @@ impl Inner {
             LinkEvent::Malformed(reason) => self.close_link(&link, reason, Some(reason)),
             LinkEvent::Writable => {
                 if link.phase.get() == Phase::Up {
-                    self.emit(NetEvent::Writable { link: link.id });
+                    self.emit(NetEvent::Writable { link: id });
                 }
             }
         }
