@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use harness::World;
-use ppspp::swarm::{Event, Input, Lane, Reason};
-use ppspp::{ChunkRange, Message, Timestamp};
+use ppspp::datagram::Messages;
+use ppspp::message::Format;
+use ppspp::options::{Addressing, HashFunction, IntegrityMethod, ProtocolOptions};
+use ppspp::swarm::{Event, Input, Lane, Output, Reason};
+use ppspp::{ChunkRange, LinkId, Message, PeerId, Timestamp};
 
 fn world() -> World {
     World::new(20, 100_000)
@@ -83,7 +86,7 @@ fn a_forged_hash_bans_its_sender() {
 
 #[test]
 fn a_liar_that_has_everything_and_sends_nothing_costs_no_stall() {
-    let (mut world, [_, b, c]) =
+    let (mut world, [_, _, c]) =
         with_liar(|lane, datagram| (lane == Lane::Control).then(|| datagram.clone()));
     world.run_to_end();
     assert!(
@@ -92,7 +95,6 @@ fn a_liar_that_has_everything_and_sends_nothing_costs_no_stall() {
         world.nodes[c].stalls
     );
     assert!(world.nodes[c].disconnected.is_empty(), "slow is no crime");
-    let _ = b;
     world.check_bytes(c);
 }
 
@@ -180,23 +182,177 @@ fn a_peer_that_pauses_for_a_second_is_not_blamed() {
     assert!(!cancelled, "a late timer is no time-out of the peer's");
 }
 
-#[test]
-fn hostile_ranges_are_bounded() {
-    let mut world = world();
-    let (a, b) = (world.join(), world.join());
-    world.connect(a, b);
-    world.run_for(Duration::from_secs(1));
-    // The whole number space is one run; what does not exist is not asked for.
-    let mut data = Vec::new();
-    Message::Have(ChunkRange::new(0, u32::MAX).unwrap()).encode(&mut data);
-    Message::Request(ChunkRange::new(0, u32::MAX).unwrap()).encode(&mut data);
-    Message::Cancel(ChunkRange::new(0, u32::MAX).unwrap()).encode(&mut data);
-    let link = *world.nodes[a].links.keys().next().unwrap();
-    let channel = (1..=u32::MAX).find(|_| true).unwrap();
-    let _ = channel;
-    for id in 0..1u32 {
-        let datagram: Bytes = [&id.to_be_bytes(), data.as_slice()].concat().into();
-        world.input(a, Input::Datagram { link, data: datagram });
+/// A peer written by hand: it opens a channel to `who` and says what it likes.
+struct Puppet {
+    link: LinkId,
+    /// The channel ID of `who`.
+    channel: u32,
+}
+
+impl Puppet {
+    fn new(world: &mut World, who: usize) -> Self {
+        let link = LinkId(77);
+        world.input(
+            who,
+            Input::LinkUp {
+                link,
+                peer: PeerId([7; 32]),
+            },
+        );
+        world.input(
+            who,
+            Input::Writable {
+                link,
+                free: 256 * 1024,
+            },
+        );
+        let options = ProtocolOptions {
+            version: Some(1),
+            minimum_version: Some(1),
+            swarm_id: Some(Bytes::copy_from_slice(world.metadata.swarm_id().as_ref())),
+            integrity: Some(IntegrityMethod::MerkleHashTree),
+            hash_function: Some(HashFunction::Sha256),
+            addressing: Some(Addressing::ChunkRanges32),
+            chunk_size: Some(harness::CHUNK),
+            ..Default::default()
+        };
+        let mut opening = vec![0; 4];
+        // A lower channel ID than any other: this side is the initiator.
+        Message::Handshake { source: 1, options }.encode(&mut opening);
+        let sent = Self::outputs(
+            world,
+            who,
+            Input::Datagram {
+                link,
+                data: opening.into(),
+            },
+        );
+        let answer = sent
+            .iter()
+            .find(|datagram| datagram[..4] == [0, 0, 0, 1])
+            .expect("an answer");
+        Self {
+            link,
+            channel: u32::from_be_bytes(answer[5..9].try_into().unwrap()),
+        }
     }
-    assert!(world.nodes[a].disconnected.is_empty());
+
+    /// What `who` sends to a link when something happens.
+    fn outputs(world: &mut World, who: usize, input: Input) -> Vec<Bytes> {
+        let swarm = &mut world.nodes[who].swarm;
+        swarm.handle(world.now, input);
+        std::iter::from_fn(|| swarm.poll_output())
+            .filter_map(|output| match output {
+                Output::Transmit { datagram, .. } => Some(datagram),
+                Output::Disconnect { reason, .. } => panic!("disconnected: {reason:?}"),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn say(&self, world: &mut World, who: usize, messages: &[Message]) -> Vec<Bytes> {
+        let mut datagram = self.channel.to_be_bytes().to_vec();
+        messages.iter().for_each(|message| message.encode(&mut datagram));
+        Self::outputs(
+            world,
+            who,
+            Input::Datagram {
+                link: self.link,
+                data: datagram.into(),
+            },
+        )
+    }
+}
+
+fn everything() -> ChunkRange {
+    ChunkRange::new(0, u32::MAX).unwrap()
+}
+
+#[test]
+fn the_whole_number_space_is_one_cheap_request() {
+    let mut world = world();
+    let a = world.join();
+    world.nodes[a].window = 20;
+    world.play(a);
+    world.run_for(Duration::from_secs(5));
+    let puppet = Puppet::new(&mut world, a);
+    let data = puppet.say(&mut world, a, &[Message::Request(everything())]);
+    let bulk: usize = data.iter().map(|datagram| datagram.len()).sum();
+    assert!(bulk > 100_000, "served as far as there is room: {bulk}");
+    assert!(bulk <= 256 * 1024 + 1024, "and not further: {bulk}");
+    puppet.say(&mut world, a, &[Message::Cancel(everything())]);
+    let link = puppet.link;
+    let after = Puppet::outputs(
+        &mut world,
+        a,
+        Input::Writable {
+            link,
+            free: 256 * 1024,
+        },
+    );
+    assert!(after.is_empty(), "CANCEL empties the queue");
+}
+
+#[test]
+fn announcing_everything_stops_service_and_asks_only_for_what_exists() {
+    let mut world = world();
+    let a = world.join();
+    let puppet = Puppet::new(&mut world, a);
+    puppet.say(&mut world, a, &[Message::Have(everything())]);
+    let deadline = world.now + Duration::from_secs(30);
+    let sent = Puppet::outputs(
+        &mut world,
+        a,
+        Input::Demand {
+            segment: 19,
+            deadline,
+        },
+    );
+    let asked: Vec<Message> = sent
+        .into_iter()
+        .flat_map(|datagram| {
+            Messages::new(
+                datagram,
+                Format {
+                    chunk_size: harness::CHUNK,
+                    signature_length: None,
+                },
+            )
+        })
+        .map(Result::unwrap)
+        .collect();
+    assert!(!asked.is_empty());
+    let exists = world.metadata.chunks_of(19);
+    for message in asked {
+        let Message::Request(range) = message else {
+            panic!("{message:?}")
+        };
+        assert_eq!(range.intersection(exists), Some(range));
+    }
+}
+
+#[test]
+fn unasked_chunks_are_thrown_away() {
+    let mut world = world();
+    let a = world.join();
+    let puppet = Puppet::new(&mut world, a);
+    let bytes = Bytes::copy_from_slice(&world.content[3][..harness::CHUNK as usize]);
+    let chunk = world.metadata.chunks_of(3).start();
+    world.input(a, Input::Timeout);
+    let mut datagram = puppet.channel.to_be_bytes().to_vec();
+    Message::Data {
+        chunk,
+        timestamp: 0,
+        bytes: bytes.clone(),
+    }
+    .encode(&mut datagram);
+    world.input(
+        a,
+        Input::Datagram {
+            link: puppet.link,
+            data: datagram.into(),
+        },
+    );
+    assert_eq!(world.nodes[a].discarded(), bytes.len() as u64);
+    assert!(world.nodes[a].swarm.has().is_empty());
 }
