@@ -19,13 +19,14 @@ export interface Position {
 /** With more than so many seconds of media ahead of it, playback does not wait for data. */
 const ENOUGH_AHEAD_S = 0.5;
 
-/** Seconds of media buffered from the playhead on. */
-function bufferedAhead({ buffered, currentTime }: HTMLVideoElement): number {
+/** Is there so little media ahead of the playhead that it has to wait for more? */
+function isShortOfData({ buffered, currentTime, duration }: HTMLVideoElement): boolean {
   for (let index = 0; index < buffered.length; index++) {
     const end = buffered.end(index);
-    if (buffered.start(index) <= currentTime + 0.1 && end > currentTime) return end - currentTime;
+    if (buffered.start(index) > currentTime + 0.1 || end <= currentTime) continue;
+    return end - currentTime <= ENOUGH_AHEAD_S && !(end >= duration - 0.1);
   }
-  return 0;
+  return true;
 }
 
 /** Figures of one `<video>` since {@link PlaybackWatch.begin}. */
@@ -107,7 +108,7 @@ export class PlaybackWatch {
     // Before the first frame it is start-up, during a seek it is the seek, at the end it is the end.
     if (!video || this.startupMs === null || video.seeking || video.ended || video.paused) return;
     // A decoder that is short of CPU waits too, with data ahead of it: nobody delivered too late.
-    if (bufferedAhead(video) > ENOUGH_AHEAD_S) return;
+    if (!isShortOfData(video)) return;
     this.#stalledAt ??= performance.now();
   }
 

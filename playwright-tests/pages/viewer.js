@@ -51,7 +51,8 @@ for (const type of ['playing', 'waiting', 'stalled', 'seeking', 'seeked', 'pause
     record(`video-${type}`, { time: video.currentTime, ahead: ahead(), message: video.error?.message });
     if (type === 'playing') played = true;
     // A decoder that is short of CPU also waits, with data ahead of it: that is no stall of the delivery.
-    if (type === 'waiting' && played && !video.seeking && !video.ended && ahead() < 0.5) {
+    const short = ahead() < 0.5 && video.currentTime + ahead() < video.duration - 0.1;
+    if (type === 'waiting' && played && !video.seeking && !video.ended && short) {
       stall = { at: performance.now(), time: video.currentTime, ms: 0 };
       viewer.stalls.push(stall);
     } else if (stall && type !== 'stalled' && type !== 'waiting') {

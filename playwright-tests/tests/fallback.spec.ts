@@ -86,14 +86,20 @@ for (const surface of surfaces) {
   }
 }
 
-test('native: media that does not match its hash is not played, and HTTP is tried no more than needed', async ({
+test('an origin whose bytes are not what shoal.json promises is played as without Shoal, and not shared', async ({
   faultyStage,
   openViewer,
 }) => {
   const clip = await faultyStage('vod');
   clip.site.faults = [{ path: /\/004\.m4s$/, corruptAt: 20_000 }];
   const viewer = await openViewer(clip, { surface: 'native' });
-  await viewer.waitForEvent('fallback');
-  const stats = await viewer.stats();
-  expect(stats.badChunks).toBeGreaterThan(0);
+  const event = await viewer.waitForEvent('fallback');
+  expect(event.reason).toBe('content-mismatch');
+  expect(event.message).toContain('segment 4');
+  await viewer.playTo(12);
+  const late = await openViewer(clip, { surface: 'native' });
+  await late.playTo(12);
+  const chunks = await late.events('chunk');
+  expect(chunks.filter(({ segment }) => segment === 4)).toEqual([]);
+  expect(await viewer.failure()).toBeNull();
 });
