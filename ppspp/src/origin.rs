@@ -21,6 +21,19 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
+    /// How long nothing has come.
+    pub(crate) fn silence(&self, now: Timestamp) -> Duration {
+        now.since(self.last_data.unwrap_or(self.started).max(self.started))
+    }
+
+    /// Time stood still for this process.
+    pub(crate) fn forgive(&mut self, pause: Duration) {
+        self.started += pause;
+        if let Some(last) = &mut self.last_data {
+            *last += pause;
+        }
+    }
+
     /// The chunks still to come.
     pub(crate) fn rest(&self) -> Option<ChunkRange> {
         ChunkRange::new(self.next, self.chunks.end())

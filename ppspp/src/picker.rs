@@ -296,7 +296,8 @@ impl<'a> Plan<'a> {
             .sum();
         let fetch_time = self.view.origin.estimate(bytes as u64).unwrap_or(UNKNOWN_FETCH);
         let urgent = left <= (fetch_time * 2 + ORIGIN_SLACK).min(self.view.urgent_window);
-        if urgent && self.peers_too_slow(segment, &missing, bytes, left.max(fetch_time)) {
+        let origin_now = demand.retry_at <= self.now && self.fetches < URGENT_FETCHES;
+        if urgent && origin_now && self.peers_too_slow(segment, &missing, bytes, left.max(fetch_time)) {
             if left <= HEDGE {
                 self.give_up_late(&missing, left);
             }

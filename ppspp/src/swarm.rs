@@ -33,6 +33,8 @@ const CROSSED: Duration = Duration::from_secs(1);
 const EARLY_HAVES: usize = 16;
 /// A request that gets no answer is given up after this, or four round trips.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// An origin fetch that brings nothing for this long is aborted: as long as players wait for a first byte.
+const ORIGIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A wake-up this late means that the whole process stood still: nobody else is to blame.
 const PAUSED: Duration = Duration::from_millis(400);
 /// How long far segments wait for the first neighbours.
@@ -499,10 +501,25 @@ impl Swarm {
                 .values_mut()
                 .for_each(|channel| channel.forgive(late));
             self.picker.forgive(late);
+            self.origin
+                .fetches
+                .values_mut()
+                .for_each(|fetch| fetch.forgive(late));
         }
     }
 
     fn timeouts(&mut self, now: Timestamp) {
+        let hanging: Vec<FetchId> = self
+            .origin
+            .fetches
+            .iter()
+            .filter(|(_, fetch)| fetch.silence(now) > ORIGIN_TIMEOUT)
+            .map(|(id, _)| *id)
+            .collect();
+        for fetch in hanging {
+            self.outputs.push_back(Output::CancelOrigin { fetch });
+            self.origin_failed(fetch, now);
+        }
         let links: Vec<LinkId> = self.channels.keys().copied().collect();
         for link in links {
             self.time_out_requests(link, now);
@@ -1147,11 +1164,16 @@ impl Swarm {
         let Some(fetch) = self.origin.fetches.remove(&fetch) else {
             return;
         };
-        if self.picker.origin_failed(fetch.segment, now) {
-            self.withdraw(fetch.segment);
-            self.event(Event::SegmentFailed {
-                segment: fetch.segment,
-            });
+        let segment = fetch.segment;
+        let chunks = self.metadata.chunks_of(segment);
+        // With neighbours that have it, the segment is not lost.
+        let elsewhere = self
+            .channels
+            .values()
+            .any(|channel| channel.is_open() && !channel.choked && channel.has.contains_range(chunks));
+        if self.picker.origin_failed(segment, now) && !elsewhere {
+            self.withdraw(segment);
+            self.event(Event::SegmentFailed { segment });
         }
     }
 

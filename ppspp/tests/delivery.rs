@@ -214,3 +214,50 @@ fn an_origin_that_fails_is_reported_and_one_that_lies_too() {
         "nothing of it is kept or announced"
     );
 }
+
+#[test]
+fn with_neighbours_a_dead_origin_is_not_missed() {
+    for hangs in [false, true] {
+        let mut world = world();
+        let a = world.join();
+        world.nodes[a].window = 30;
+        world.play(a);
+        world.run_for(Duration::from_secs(8));
+        let b = world.join();
+        world.nodes[b].origin_works = hangs;
+        world.nodes[b].origin_hangs = hangs;
+        world.connect(b, a);
+        world.play(b);
+        world.run_to_end();
+        assert_eq!(world.nodes[b].bytes_from_peers(), world.size());
+        assert!(
+            !world.nodes[b]
+                .events
+                .iter()
+                .any(|(_, event)| matches!(event, Event::SegmentFailed { .. })),
+            "hangs: {hangs}"
+        );
+        // The first segment was asked of the origin, and is asked of the peer when that has failed.
+        let limit = Duration::from_secs(if hangs { 11 } else { 1 });
+        assert!(
+            world.nodes[b].stalls <= limit,
+            "hangs: {hangs}, {:?}",
+            world.nodes[b].stalls
+        );
+    }
+}
+
+#[test]
+fn an_origin_that_hangs_is_given_up_like_one_that_fails() {
+    let mut world = world();
+    let a = world.join();
+    world.nodes[a].origin_hangs = true;
+    world.play(a);
+    world.run_for(Duration::from_secs(40));
+    assert!(
+        world.nodes[a]
+            .events
+            .iter()
+            .any(|(_, event)| matches!(event, Event::SegmentFailed { segment: 0 }))
+    );
+}

@@ -119,6 +119,7 @@ pub struct Node {
     /// Changes a datagram before it leaves: a liar's hook.
     pub forge: Option<fn(Lane, &Bytes) -> Option<Bytes>>,
     pub origin_works: bool,
+    pub origin_hangs: bool,
     playing: bool,
     /// Media seconds, at `speed` of real time.
     pub position: f64,
@@ -198,6 +199,7 @@ impl World {
             alive: true,
             forge: None,
             origin_works: true,
+            origin_hangs: false,
             playing: false,
             position: 0.0,
             wanted_to: 0,
@@ -363,6 +365,9 @@ impl World {
     }
 
     fn fetch(&mut self, who: usize, fetch: FetchId, segment: u32, bytes: std::ops::Range<u64>) {
+        if self.nodes[who].origin_hangs {
+            return;
+        }
         let latency = Duration::from_millis(50);
         if !self.nodes[who].origin_works {
             return self.schedule(latency, Pending::OriginFailed { to: who, fetch });
