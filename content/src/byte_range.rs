@@ -1,9 +1,7 @@
 //! A part of a file.
 
-use serde::Serialize;
-
 /// A byte range of a resource. Never empty, and its end is at most [`ByteRange::MAX_END`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ByteRange {
     /// First byte, counted from 0.
     pub offset: u64,

@@ -1,15 +1,13 @@
 //! `shoal.json`: the swarms of the playlists beside it (ARCHITECTURE.md, "`shoal.json`").
 //!
-//! Reading goes over [`serde_json::Value`] by hand rather than by derived code: it is smaller in the browser's bundle,
-//! and an error can name the member ("swarms\[1\].swarm_id: 63 hex digits, want 64").
+//! Errors name the member ("swarms\[1\].swarm_id: 63 hex digits, want 64").
 
 mod error;
 mod reader;
+mod writer;
 
 use ppspp::hash::Hash;
 use ppspp::segment_table::{SegmentTable, SegmentTableError};
-use serde::Serialize;
-use serde::ser::Serializer;
 
 pub use error::{ManifestError, Problem};
 
@@ -42,12 +40,11 @@ pub struct Manifest {
 }
 
 /// One swarm: a media playlist's segments, or one plain file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SwarmEntry {
     /// The media playlist or the plain file, relative to `shoal.json`. Unique in the file.
     pub playlist: String,
     /// Merkle root over the segments' subtree roots.
-    #[serde(serialize_with = "hex")]
     pub swarm_id: Hash,
     /// Layers of each segment's subtree, 0..=31.
     pub segment_bits: u8,
@@ -60,20 +57,17 @@ pub struct SwarmEntry {
     /// The init sections the playlist names, in the order of their first use.
     pub inits: Vec<Init>,
     /// Codecs (RFC 6381), where the publisher knew them.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub codecs: Option<String>,
 }
 
 /// An init section: fetched over HTTP, and good if it hashes to `sha256`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Init {
     /// Relative to `shoal.json`.
     pub uri: String,
     /// The part of the file it is, or `None` for all of it.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub range: Option<ByteRange>,
     /// SHA-256 of its bytes.
-    #[serde(serialize_with = "hex")]
     pub sha256: Hash,
 }
 
@@ -115,9 +109,7 @@ impl Manifest {
     /// The file's text: members in a fixed order, indented, with a final newline. The same manifest always gives the
     /// same bytes.
     pub fn to_json(&self) -> String {
-        let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
-        json.push('\n');
-        json
+        writer::manifest(self)
     }
 
     /// The swarm of a media playlist or plain file, by its name relative to `shoal.json`.
@@ -153,33 +145,6 @@ impl SwarmEntry {
         }
         Ok(())
     }
-}
-
-impl Serialize for Manifest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct File<'a> {
-            version: u32,
-            r#type: &'a str,
-            hash: &'a str,
-            chunk_size: u32,
-            trackers: &'a [String],
-            swarms: &'a [SwarmEntry],
-        }
-        File {
-            version: reader::VERSION,
-            r#type: reader::TYPE,
-            hash: reader::HASH,
-            chunk_size: self.chunk_size,
-            trackers: &self.trackers,
-            swarms: &self.swarms,
-        }
-        .serialize(serializer)
-    }
-}
-
-fn hex<S: Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(hash)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Errors: the protocol's own codes, and what can be wrong with a frame.
 
+use std::borrow::Cow;
+
 /// Error codes of RFC 7846 §4.3 (IANA registry of PPSTP error codes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -57,28 +59,28 @@ pub enum DecodeError {
     /// The frame is longer than [`crate::MAX_FRAME`].
     #[error("frame of {0} bytes is longer than 65536")]
     TooLong(usize),
-    /// Objects and arrays are nested deeper than allowed.
-    #[error("nested deeper than {0}")]
-    TooDeep(usize),
-    /// Not JSON, or a member is missing or of the wrong type; the text names the member and its place.
+    /// Not JSON, or nested too deep.
     #[error("{0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] json::Error),
     /// The version is not 1.
     #[error("version {0} is not spoken here")]
     Version(u64),
-    /// The JSON is well-formed, but says something that is not allowed.
+    /// A member is missing, of the wrong type, or says something that is not allowed.
     #[error("{member}: {problem}")]
     Member {
-        /// The member, as it is named on the wire.
-        member: &'static str,
+        /// The member, as it is named on the wire, with the object it is in.
+        member: Cow<'static, str>,
         /// What is wrong with it.
         problem: &'static str,
     },
 }
 
 impl DecodeError {
-    pub(crate) fn member(member: &'static str, problem: &'static str) -> Self {
-        Self::Member { member, problem }
+    pub(crate) fn member(member: impl Into<Cow<'static, str>>, problem: &'static str) -> Self {
+        Self::Member {
+            member: member.into(),
+            problem,
+        }
     }
 }
 
@@ -88,9 +90,6 @@ pub enum EncodeError {
     /// The frame would be longer than [`crate::MAX_FRAME`].
     #[error("message of {0} bytes does not fit a frame of 65536")]
     TooLong(usize),
-    /// The serialiser failed.
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
 }
 
 /// Why a [`crate::Signal`] cannot be signed or accepted.

@@ -1,26 +1,23 @@
 //! What a tracker says unasked (extension): root `PPSPTrackerEvent`, only on WebSocket faces.
 
-use serde::{Deserialize, Serialize};
+use json::Writer;
 
 use crate::VERSION;
 use crate::error::{DecodeError, EncodeError, ErrorCode};
+use crate::read::{Members, Read};
 use crate::signal::Signal;
-use crate::tolerant::{number, optional_number, write_frame};
+use crate::write::{Fields, Write, frame};
 
 /// What the tracker accepts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Longest frame, bytes.
-    #[serde(default, deserialize_with = "number")]
     pub frame: u64,
     /// Most batch offers in one CONNECT or FIND.
-    #[serde(default, deserialize_with = "number")]
     pub offers: u64,
     /// Most peers in one answer.
-    #[serde(default, deserialize_with = "number")]
     pub peers: u64,
     /// Longest session description, bytes.
-    #[serde(default, deserialize_with = "number")]
     pub sdp: u64,
 }
 
@@ -76,66 +73,24 @@ pub enum Event {
     Other(String),
 }
 
-#[derive(Serialize)]
-struct WriteRoot<'a> {
-    #[serde(rename = "PPSPTrackerEvent")]
-    event: WriteEvent<'a>,
+impl Read for Limits {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            frame: from.number_or_zero("frame")?,
+            offers: from.number_or_zero("offers")?,
+            peers: from.number_or_zero("peers")?,
+            sdp: from.number_or_zero("sdp")?,
+        })
+    }
 }
 
-#[derive(Default, Serialize)]
-struct WriteEvent<'a> {
-    version: u64,
-    event: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<u64>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    supports: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limits: Option<&'a Limits>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tracker_key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signal: Option<&'a Signal>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    interval: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    track_timeout: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reconnect: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct ReadEvent {
-    #[serde(deserialize_with = "number")]
-    version: u64,
-    event: String,
-    nonce: Option<String>,
-    #[serde(default, deserialize_with = "optional_number")]
-    time: Option<u64>,
-    #[serde(default)]
-    supports: Vec<String>,
-    #[serde(default)]
-    limits: Limits,
-    tracker_key: Option<String>,
-    signal: Option<Box<Signal>>,
-    #[serde(default, deserialize_with = "optional_number")]
-    interval: Option<u64>,
-    #[serde(default, deserialize_with = "optional_number")]
-    track_timeout: Option<u64>,
-    reconnect: Option<String>,
-    #[serde(default, deserialize_with = "optional_number")]
-    code: Option<u64>,
-    #[serde(default, deserialize_with = "optional_number")]
-    retry_after: Option<u64>,
-    reason: Option<String>,
+impl Write for Limits {
+    fn write(&self, json: &mut Writer) {
+        json.number_member("frame", self.frame);
+        json.number_member("offers", self.offers);
+        json.number_member("peers", self.peers);
+        json.number_member("sdp", self.sdp);
+    }
 }
 
 impl Event {
@@ -144,73 +99,77 @@ impl Event {
     /// # Errors
     /// [`EncodeError::TooLong`] when it does not fit.
     pub fn encode(&self) -> Result<String, EncodeError> {
-        let mut event = WriteEvent {
-            version: VERSION,
-            ..WriteEvent::default()
-        };
-        match self {
-            Self::Hello(hello) => {
-                event.event = "HELLO";
-                event.nonce = Some(&hello.nonce);
-                event.time = Some(hello.time);
-                event.supports = &hello.supports;
-                event.limits = Some(&hello.limits);
-                event.tracker_key = hello.tracker_key.as_deref();
-            }
-            Self::Signal(signal) => {
-                event.event = "SIGNAL";
-                event.signal = Some(signal);
-            }
-            Self::Config(config) => {
-                event.event = "CONFIG";
-                event.interval = config.interval;
-                event.track_timeout = config.track_timeout;
-                event.reconnect = config.reconnect.as_deref();
-            }
-            Self::Bye(bye) => {
-                event.event = "BYE";
-                event.code = Some(bye.code as u8);
-                event.retry_after = bye.retry_after;
-                event.reason = bye.reason.as_deref();
-            }
-            Self::Other(name) => event.event = name,
-        }
-        write_frame(&WriteRoot { event })
+        frame("PPSPTrackerEvent", |json| {
+            json.number_member("version", VERSION);
+            self.write(json);
+        })
     }
 
-    pub(crate) fn from_wire(event: ReadEvent) -> Result<Self, DecodeError> {
-        if event.version != VERSION {
-            return Err(DecodeError::Version(event.version));
+    pub(crate) fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        let version = from.number("version")?;
+        if version != VERSION {
+            return Err(DecodeError::Version(version));
         }
-        Ok(match event.event.as_str() {
+        let event = from.text("event")?;
+        Ok(match event.as_str() {
             "HELLO" => Self::Hello(Hello {
-                nonce: event
-                    .nonce
-                    .ok_or_else(|| DecodeError::member("nonce", "missing"))?,
-                time: event.time.ok_or_else(|| DecodeError::member("time", "missing"))?,
-                supports: event.supports,
-                limits: event.limits,
-                tracker_key: event.tracker_key,
+                nonce: from.text("nonce")?,
+                time: from.number("time")?,
+                supports: from.texts("supports")?,
+                limits: from.object_or_default("limits")?,
+                tracker_key: from.optional_text("tracker_key")?,
             }),
             "SIGNAL" => {
-                let signal = event
-                    .signal
-                    .ok_or_else(|| DecodeError::member("signal", "missing"))?;
+                let signal: Signal = from.object("signal")?;
                 signal.check()?;
-                Self::Signal(signal)
+                Self::Signal(Box::new(signal))
             }
             "CONFIG" => Self::Config(Config {
-                interval: event.interval,
-                track_timeout: event.track_timeout,
-                reconnect: event.reconnect,
+                interval: from.optional_number("interval")?,
+                track_timeout: from.optional_number("track_timeout")?,
+                reconnect: from.optional_text("reconnect")?,
             }),
             "BYE" => Self::Bye(Bye {
-                code: ErrorCode::from_number(event.code.unwrap_or(0))
-                    .ok_or_else(|| DecodeError::member("code", "not one of 0 to 6"))?,
-                retry_after: event.retry_after,
-                reason: event.reason,
+                code: ErrorCode::from_number(from.number_or_zero("code")?)
+                    .ok_or_else(|| from.error("code", "not one of 0 to 6"))?,
+                retry_after: from.optional_number("retry_after")?,
+                reason: from.optional_text("reason")?,
             }),
-            _ => Self::Other(event.event),
+            _ => Self::Other(event),
         })
+    }
+}
+
+impl Write for Event {
+    fn write(&self, json: &mut Writer) {
+        let name = match self {
+            Self::Hello(_) => "HELLO",
+            Self::Signal(_) => "SIGNAL",
+            Self::Config(_) => "CONFIG",
+            Self::Bye(_) => "BYE",
+            Self::Other(name) => name,
+        };
+        json.text_member("event", name);
+        match self {
+            Self::Hello(hello) => {
+                json.text_member("nonce", &hello.nonce);
+                json.number_member("time", hello.time);
+                json.texts_if_any("supports", &hello.supports);
+                json.object_of("limits", &hello.limits);
+                json.optional_text("tracker_key", hello.tracker_key.as_deref());
+            }
+            Self::Signal(signal) => json.object_of("signal", signal.as_ref()),
+            Self::Config(config) => {
+                json.optional_number("interval", config.interval);
+                json.optional_number("track_timeout", config.track_timeout);
+                json.optional_text("reconnect", config.reconnect.as_deref());
+            }
+            Self::Bye(bye) => {
+                json.number_member("code", bye.code as u64);
+                json.optional_number("retry_after", bye.retry_after);
+                json.optional_text("reason", bye.reason.as_deref());
+            }
+            Self::Other(_) => {}
+        }
     }
 }

@@ -16,13 +16,14 @@ mod error;
 mod event;
 mod identity;
 mod peer;
+mod read;
 mod request;
 mod response;
 mod sdp;
 pub mod server;
 mod signal;
 mod stat;
-mod tolerant;
+mod write;
 
 pub use error::{DecodeError, EncodeError, ErrorCode, SignalError};
 pub use event::{Bye, Config, Event, Hello, Limits};
@@ -48,7 +49,7 @@ pub const VERSION: u64 = 1;
 pub const MAX_FRAME: usize = 64 * 1024;
 /// Largest session description or candidate, in bytes, inside a [`Signal`].
 pub const MAX_SDP: usize = 8 * 1024;
-/// Deepest nesting of a request; checked before parsing.
+/// Deepest nesting of a request; checked while parsing.
 pub const MAX_REQUEST_DEPTH: usize = 8;
 /// Deepest nesting of a response or event: a peer's address inside a list is at depth 9.
 pub const MAX_ANSWER_DEPTH: usize = 12;

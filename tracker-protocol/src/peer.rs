@@ -1,12 +1,13 @@
 //! Peers and their addresses, as lists name them (RFC 7846 §3.2.3 to §3.2.5).
 
-use serde::{Deserialize, Serialize};
+use json::Writer;
 
-use crate::tolerant::{is_default, number, one_or_many, optional_number};
+use crate::error::DecodeError;
+use crate::read::{Members, Read, Word};
+use crate::write::{Fields, Write};
 
 /// Whether a peer has everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerMode {
     /// Has the whole content and only serves.
     Seeder,
@@ -15,58 +16,33 @@ pub enum PeerMode {
 }
 
 /// NAT situation a requester prefers (RFC 7846 §3.2.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AbilityNat {
     /// Reachable directly.
-    #[serde(rename = "NO_NAT")]
     NoNat,
     /// Reachable with the help of STUN.
-    #[serde(rename = "STUN")]
     Stun,
     /// Reachable through a relay.
-    #[serde(rename = "TURN")]
     Turn,
 }
 
 /// Which peers, and how many, the requester would like (RFC 7846 §3.2.3).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerNum {
     /// Number of peers wanted; a tracker clamps it to 1…29.
-    #[serde(
-        default,
-        deserialize_with = "optional_number",
-        skip_serializing_if = "Option::is_none"
-    )]
     pub peer_count: Option<u64>,
     /// Preferred NAT situation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ability_nat: Option<AbilityNat>,
     /// Preferred number of concurrent links.
-    #[serde(
-        default,
-        deserialize_with = "optional_number",
-        skip_serializing_if = "Option::is_none"
-    )]
     pub concurrent_links: Option<u64>,
     /// Preferred time online, seconds.
-    #[serde(
-        default,
-        deserialize_with = "optional_number",
-        skip_serializing_if = "Option::is_none"
-    )]
     pub online_time: Option<u64>,
     /// Preferred upload bandwidth, kbit/s.
-    #[serde(
-        default,
-        deserialize_with = "optional_number",
-        skip_serializing_if = "Option::is_none"
-    )]
     pub upload_bandwidth: Option<u64>,
 }
 
 /// Family of an [`IpAddress`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressType {
     /// Dotted form.
     Ipv4,
@@ -75,7 +51,7 @@ pub enum AddressType {
 }
 
 /// An IP address as text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IpAddress {
     /// Family.
     pub address_type: AddressType,
@@ -84,8 +60,7 @@ pub struct IpAddress {
 }
 
 /// How an address was learnt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressKind {
     /// Of the peer's own interface.
     Host,
@@ -96,8 +71,7 @@ pub enum AddressKind {
 }
 
 /// Physical kind of access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// By radio.
     Wireless,
@@ -106,33 +80,23 @@ pub enum Connection {
 }
 
 /// One address of a peer (RFC 7846 §3.2.4).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerAddr {
     /// Where.
     pub ip_address: IpAddress,
     /// Port; 0 for a browser, which is reached by [`crate::Signal`] only.
-    #[serde(deserialize_with = "number")]
     pub port: u64,
     /// Larger is better.
-    #[serde(default, deserialize_with = "number")]
     pub priority: u64,
     /// How it was learnt. Always present after reading: an example of the RFC leaves it out, which then means HOST in
     /// a request and REFLEXIVE in a response.
-    #[serde(rename = "type", default, serialize_with = "write_kind")]
     pub kind: Option<AddressKind>,
     /// Kind of access.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Connection>,
     /// Autonomous system number, as text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asn: Option<String>,
     /// Peer protocol spoken there, e.g. `PPSP-PP`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_protocol: Option<String>,
-}
-
-fn write_kind<S: serde::Serializer>(kind: &Option<AddressKind>, serializer: S) -> Result<S::Ok, S::Error> {
-    kind.unwrap_or(AddressKind::Host).serialize(serializer)
 }
 
 impl PeerAddr {
@@ -154,32 +118,175 @@ impl PeerAddr {
 }
 
 /// Extension members of a [`PeerInfo`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerInfoExt {
     /// Whether the peer has everything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<PeerMode>,
     /// Ways to reach it, e.g. `signal`, `udp`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<String>,
 }
 
 /// One peer of a list. A peer with several addresses is listed several times, best priority first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerInfo {
     /// The peer.
     pub peer_id: String,
     /// One of its addresses.
     pub peer_addr: PeerAddr,
     /// Extension members.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub ext: PeerInfoExt,
 }
 
 /// A list of peers (RFC 7846 §3.2.5).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerGroup {
     /// The peers.
-    #[serde(default, deserialize_with = "one_or_many")]
     pub peer_info: Vec<PeerInfo>,
+}
+
+impl Word for PeerMode {
+    const WORDS: &'static [(&'static str, Self)] = &[("SEEDER", Self::Seeder), ("LEECH", Self::Leech)];
+    const PROBLEM: &'static str = "not SEEDER or LEECH";
+}
+
+impl Word for AbilityNat {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("NO_NAT", Self::NoNat),
+        ("STUN", Self::Stun),
+        ("TURN", Self::Turn),
+    ];
+    const PROBLEM: &'static str = "not NO_NAT, STUN or TURN";
+}
+
+impl Word for AddressType {
+    const WORDS: &'static [(&'static str, Self)] = &[("ipv4", Self::Ipv4), ("ipv6", Self::Ipv6)];
+    const PROBLEM: &'static str = "not ipv4 or ipv6";
+}
+
+impl Word for AddressKind {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("HOST", Self::Host),
+        ("REFLEXIVE", Self::Reflexive),
+        ("PROXY", Self::Proxy),
+    ];
+    const PROBLEM: &'static str = "not HOST, REFLEXIVE or PROXY";
+}
+
+impl Word for Connection {
+    const WORDS: &'static [(&'static str, Self)] = &[("wireless", Self::Wireless), ("wired", Self::Wired)];
+    const PROBLEM: &'static str = "not wireless or wired";
+}
+
+impl Read for PeerNum {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            peer_count: from.optional_number("peer_count")?,
+            ability_nat: from.optional_word("ability_nat")?,
+            concurrent_links: from.optional_number("concurrent_links")?,
+            online_time: from.optional_number("online_time")?,
+            upload_bandwidth: from.optional_number("upload_bandwidth")?,
+        })
+    }
+}
+
+impl Write for PeerNum {
+    fn write(&self, json: &mut Writer) {
+        json.optional_number("peer_count", self.peer_count);
+        json.optional_word("ability_nat", self.ability_nat);
+        json.optional_number("concurrent_links", self.concurrent_links);
+        json.optional_number("online_time", self.online_time);
+        json.optional_number("upload_bandwidth", self.upload_bandwidth);
+    }
+}
+
+impl Read for IpAddress {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            address_type: from.word("address_type")?,
+            address: from.text("address")?,
+        })
+    }
+}
+
+impl Write for IpAddress {
+    fn write(&self, json: &mut Writer) {
+        json.text_member("address_type", self.address_type.word());
+        json.text_member("address", &self.address);
+    }
+}
+
+impl Read for PeerAddr {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            ip_address: from.object("ip_address")?,
+            port: from.number("port")?,
+            priority: from.number_or_zero("priority")?,
+            kind: from.optional_word("type")?,
+            connection: from.optional_word("connection")?,
+            asn: from.optional_text("asn")?,
+            peer_protocol: from.optional_text("peer_protocol")?,
+        })
+    }
+}
+
+impl Write for PeerAddr {
+    fn write(&self, json: &mut Writer) {
+        json.object_of("ip_address", &self.ip_address);
+        json.number_member("port", self.port);
+        json.number_member("priority", self.priority);
+        json.text_member("type", self.kind.unwrap_or(AddressKind::Host).word());
+        json.optional_word("connection", self.connection);
+        json.optional_text("asn", self.asn.as_deref());
+        json.optional_text("peer_protocol", self.peer_protocol.as_deref());
+    }
+}
+
+impl Read for PeerInfoExt {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            mode: from.optional_word("mode")?,
+            via: from.texts("via")?,
+        })
+    }
+}
+
+impl Write for PeerInfoExt {
+    fn write(&self, json: &mut Writer) {
+        json.optional_word("mode", self.mode);
+        json.texts_if_any("via", &self.via);
+    }
+}
+
+impl Read for PeerInfo {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            peer_id: from.text("peer_id")?,
+            peer_addr: from.object("peer_addr")?,
+            ext: from.object_or_default("ext")?,
+        })
+    }
+}
+
+impl Write for PeerInfo {
+    fn write(&self, json: &mut Writer) {
+        json.text_member("peer_id", &self.peer_id);
+        json.object_of("peer_addr", &self.peer_addr);
+        if self.ext != PeerInfoExt::default() {
+            json.object_of("ext", &self.ext);
+        }
+    }
+}
+
+impl Read for PeerGroup {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            peer_info: from.one_or_many("peer_info")?,
+        })
+    }
+}
+
+impl Write for PeerGroup {
+    fn write(&self, json: &mut Writer) {
+        json.objects("peer_info", &self.peer_info);
+    }
 }

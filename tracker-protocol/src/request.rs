@@ -1,20 +1,21 @@
 //! What peers ask of a tracker (RFC 7846 §3.2.2, §4.1).
 
-use serde::{Deserialize, Serialize};
+use json::Writer;
 
 use crate::error::{DecodeError, EncodeError, ErrorCode};
 use crate::peer::{AddressKind, PeerAddr, PeerMode, PeerNum};
+use crate::read::{Members, Read, Word, parse};
 use crate::response::Response;
 use crate::signal::Signal;
 use crate::stat::Stat;
-use crate::tolerant::{check_frame, is_default, number, one_or_many, text, write_frame};
+use crate::write::{Fields, Write, frame};
 use crate::{MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, MAX_TRANSACTION_ID, VERSION, is_swarm_id};
 
 const MAX_PEER_ID: usize = 256;
+const STREAM_STATS: &str = "STREAM_STATS";
 
 /// What to do with a swarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Become a member, or change the mode of a membership.
     Join,
@@ -23,7 +24,7 @@ pub enum Action {
 }
 
 /// One action of a CONNECT.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SwarmAction {
     /// The swarm.
     pub swarm_id: String,
@@ -33,29 +34,31 @@ pub struct SwarmAction {
     pub peer_mode: PeerMode,
 }
 
-impl<'de> Deserialize<'de> for SwarmAction {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Wire {
-            swarm_id: String,
-            action: Action,
-            peer_mode: Option<PeerMode>,
-        }
-        let Wire {
-            swarm_id,
-            action,
-            peer_mode,
-        } = Wire::deserialize(deserializer)?;
-        let peer_mode = match (peer_mode, action) {
-            (Some(mode), _) => mode,
-            (None, Action::Leave) => PeerMode::Leech,
-            (None, Action::Join) => return Err(serde::de::Error::missing_field("peer_mode")),
+impl Word for Action {
+    const WORDS: &'static [(&'static str, Self)] = &[("JOIN", Self::Join), ("LEAVE", Self::Leave)];
+    const PROBLEM: &'static str = "not JOIN or LEAVE";
+}
+
+impl Read for SwarmAction {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        let action = from.word("action")?;
+        let peer_mode = match action {
+            Action::Join => from.word("peer_mode")?,
+            Action::Leave => from.optional_word("peer_mode")?.unwrap_or(PeerMode::Leech),
         };
         Ok(Self {
-            swarm_id,
+            swarm_id: from.text("swarm_id")?,
             action,
             peer_mode,
         })
+    }
+}
+
+impl Write for SwarmAction {
+    fn write(&self, json: &mut Writer) {
+        json.text_member("swarm_id", &self.swarm_id);
+        json.text_member("action", self.action.word());
+        json.text_member("peer_mode", self.peer_mode.word());
     }
 }
 
@@ -69,59 +72,46 @@ pub fn connect_action(swarm_id: &str, action: Action, peer_mode: PeerMode) -> Sw
 }
 
 /// Registration, and joining and leaving of swarms.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connect {
     /// Peers wanted in the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_num: Option<PeerNum>,
     /// Own addresses; a browser has none to tell.
-    #[serde(
-        default,
-        deserialize_with = "one_or_many",
-        skip_serializing_if = "Vec::is_empty"
-    )]
     pub peer_addr: Vec<PeerAddr>,
     /// What to do; at least one.
-    #[serde(default, deserialize_with = "one_or_many")]
     pub swarm_action: Vec<SwarmAction>,
 }
 
 /// A wish for more peers of a swarm.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Find {
     /// The swarm.
     pub swarm_id: String,
     /// Which peers, how many.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_num: Option<PeerNum>,
 }
 
 /// Proof that the sender holds the key of its peer ID.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auth {
     /// Key blob, base64url.
     pub key: String,
     /// Signature over [`crate::auth_signing_input`], base64url; raw r ‖ s for P-256.
     pub sig: String,
     /// Token of a closed swarm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
 
 /// Extension members of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestExt {
     /// Extensions the peer speaks (CONNECT).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supports: Vec<String>,
     /// Proof of possession (first CONNECT of a socket).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
     /// Batch offers for members of the tracker's choice (CONNECT, FIND); at most [`MAX_OFFERS`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<Signal>,
     /// Peer IDs the requester does not want to be told (CONNECT, FIND).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
 }
 
@@ -182,88 +172,76 @@ impl Refused {
     }
 }
 
-#[derive(Serialize)]
-struct WriteRoot<'a> {
-    #[serde(rename = "PPSPTrackerProtocol")]
-    message: WriteRequest<'a>,
+impl Read for Connect {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            peer_num: from.optional("peer_num")?,
+            peer_addr: from.one_or_many("peer_addr")?,
+            swarm_action: from.one_or_many("swarm_action")?,
+        })
+    }
 }
 
-#[derive(Serialize)]
-struct WriteRequest<'a> {
-    version: u64,
-    request_type: &'static str,
-    transaction_id: &'a str,
-    peer_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connect: Option<&'a Connect>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    find: Option<&'a Find>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stat_report: Option<WriteStatReport<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signal: Option<&'a Signal>,
-    #[serde(skip_serializing_if = "is_default_ref")]
-    ext: &'a RequestExt,
+impl Write for Connect {
+    fn write(&self, json: &mut Writer) {
+        json.optional_object("peer_num", self.peer_num.as_ref());
+        json.objects_if_any("peer_addr", &self.peer_addr);
+        json.objects("swarm_action", &self.swarm_action);
+    }
 }
 
-fn is_default_ref<T: Default + PartialEq>(value: &&T) -> bool {
-    is_default(*value)
+impl Read for Find {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            swarm_id: from.text("swarm_id")?,
+            peer_num: from.optional("peer_num")?,
+        })
+    }
 }
 
-#[derive(Serialize)]
-struct WriteStatReport<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    stat: &'a [Stat],
+impl Write for Find {
+    fn write(&self, json: &mut Writer) {
+        json.text_member("swarm_id", &self.swarm_id);
+        json.optional_object("peer_num", self.peer_num.as_ref());
+    }
 }
 
-#[derive(Deserialize)]
-struct ReadRoot {
-    #[serde(rename = "PPSPTrackerProtocol")]
-    message: ReadRequest,
+impl Read for Auth {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            key: from.text("key")?,
+            sig: from.text("sig")?,
+            token: from.optional_text("token")?,
+        })
+    }
 }
 
-#[derive(Deserialize)]
-struct ReadRequest {
-    #[serde(deserialize_with = "number")]
-    version: u64,
-    request_type: String,
-    #[serde(deserialize_with = "text")]
-    transaction_id: String,
-    peer_id: String,
-    connect: Option<Connect>,
-    find: Option<Find>,
-    // The RFC's FIND example has these two in the root.
-    swarm_id: Option<String>,
-    peer_num: Option<PeerNum>,
-    stat_report: Option<ReadStatReport>,
-    signal: Option<Box<Signal>>,
-    #[serde(default)]
-    ext: RequestExt,
+impl Write for Auth {
+    fn write(&self, json: &mut Writer) {
+        json.text_member("key", &self.key);
+        json.text_member("sig", &self.sig);
+        json.optional_text("token", self.token.as_deref());
+    }
 }
 
-#[derive(Deserialize)]
-struct ReadStatReport {
-    #[serde(rename = "type")]
-    kind: String,
-    // The RFC's STAT_REPORT example writes `Stat`.
-    #[serde(default, alias = "Stat", deserialize_with = "one_or_many")]
-    stat: Vec<Stat>,
+impl Read for RequestExt {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            supports: from.texts("supports")?,
+            auth: from.optional("auth")?,
+            offers: from.one_or_many("offers")?,
+            exclude: from.texts("exclude")?,
+        })
+    }
 }
 
-#[derive(Deserialize)]
-struct HeadRoot {
-    #[serde(rename = "PPSPTrackerProtocol")]
-    message: Head,
-}
-
-/// What is still worth reading of a request that is otherwise not understood.
-#[derive(Deserialize)]
-struct Head {
-    #[serde(deserialize_with = "number")]
-    version: u64,
-    #[serde(deserialize_with = "text")]
-    transaction_id: String,
+impl Write for RequestExt {
+    fn write(&self, json: &mut Writer) {
+        json.texts_if_any("supports", &self.supports);
+        json.optional_object("auth", self.auth.as_ref());
+        json.objects_if_any("offers", &self.offers);
+        json.texts_if_any("exclude", &self.exclude);
+    }
 }
 
 impl Request {
@@ -272,30 +250,28 @@ impl Request {
     /// # Errors
     /// [`EncodeError::TooLong`] when it does not fit.
     pub fn encode(&self) -> Result<String, EncodeError> {
-        let mut message = WriteRequest {
-            version: VERSION,
-            request_type: self.body.request_type(),
-            transaction_id: &self.transaction_id,
-            peer_id: &self.peer_id,
-            connect: None,
-            find: None,
-            stat_report: None,
-            signal: None,
-            ext: &self.ext,
-        };
-        match &self.body {
-            RequestBody::Connect(connect) => message.connect = Some(connect),
-            RequestBody::Find(find) => message.find = Some(find),
-            RequestBody::StatReport(stat) if stat.is_empty() => {}
-            RequestBody::StatReport(stat) => {
-                message.stat_report = Some(WriteStatReport {
-                    kind: "STREAM_STATS",
-                    stat,
-                });
+        frame("PPSPTrackerProtocol", |json| {
+            json.number_member("version", VERSION);
+            json.text_member("request_type", self.body.request_type());
+            json.text_member("transaction_id", &self.transaction_id);
+            json.text_member("peer_id", &self.peer_id);
+            match &self.body {
+                RequestBody::Connect(connect) => json.object_of("connect", connect),
+                RequestBody::Find(find) => json.object_of("find", find),
+                RequestBody::StatReport(stat) if stat.is_empty() => {}
+                RequestBody::StatReport(stat) => json.name("stat_report").object(|json| {
+                    json.text_member("type", STREAM_STATS);
+                    json.objects("stat", stat);
+                }),
+                RequestBody::Signal(signal) => json.object_of("signal", signal.as_ref()),
             }
-            RequestBody::Signal(signal) => message.signal = Some(signal),
-        }
-        write_frame(&WriteRoot { message })
+            let ext = &self.ext;
+            if ext.auth.is_some()
+                || !(ext.supports.is_empty() && ext.offers.is_empty() && ext.exclude.is_empty())
+            {
+                json.object_of("ext", ext);
+            }
+        })
     }
 
     /// Reads a frame.
@@ -303,110 +279,100 @@ impl Request {
     /// # Errors
     /// [`Refused`] with the answer to send: 02 for another version, 01 for all else.
     pub fn decode(frame: &str) -> Result<Self, Refused> {
-        let bad_request = |transaction_id: String, error| Refused {
+        let bad_request = |transaction_id: &str, error| Refused {
             code: ErrorCode::BadRequest,
-            transaction_id,
+            transaction_id: transaction_id.to_owned(),
             error,
         };
-        check_frame(frame, MAX_REQUEST_DEPTH).map_err(|error| bad_request(String::new(), error))?;
-        let message = match serde_json::from_str::<ReadRoot>(frame) {
-            Ok(root) => root.message,
-            Err(error) => {
-                let head = serde_json::from_str::<HeadRoot>(frame).map(|root| root.message);
-                let (version, id) = head.map_or((VERSION, String::new()), |head| {
-                    (head.version, head.transaction_id)
-                });
-                let id = if id.len() > MAX_TRANSACTION_ID {
-                    String::new()
-                } else {
-                    id
-                };
-                return Err(match version {
-                    VERSION => bad_request(id, error.into()),
-                    _ => unsupported(version, id),
-                });
-            }
-        };
-        if message.transaction_id.len() > MAX_TRANSACTION_ID {
-            return Err(bad_request(
-                String::new(),
-                DecodeError::member("transaction_id", "longer than 64 bytes"),
-            ));
+        let root = parse(frame, MAX_REQUEST_DEPTH).map_err(|error| bad_request("", error))?;
+        let message = Members::of("", &root).and_then(|root| {
+            let message = root.optional_object("PPSPTrackerProtocol");
+            root.required("PPSPTrackerProtocol", message)
+        });
+        let message = message.map_err(|error| bad_request("", error))?;
+        // What another version calls these two is what this one calls them.
+        let (version, transaction_id) = head(&message).map_err(|error| bad_request("", error))?;
+        if version != VERSION {
+            return Err(Refused {
+                code: ErrorCode::UnsupportedVersion,
+                transaction_id,
+                error: DecodeError::Version(version),
+            });
         }
-        if message.version != VERSION {
-            return Err(unsupported(message.version, message.transaction_id));
-        }
-        let transaction_id = message.transaction_id.clone();
-        Self::from_wire(message).map_err(|error| bad_request(transaction_id, error))
+        Self::read(&message, &transaction_id).map_err(|error| bad_request(&transaction_id, error))
     }
 
-    fn from_wire(message: ReadRequest) -> Result<Self, DecodeError> {
-        let refuse = DecodeError::member;
-        if message.peer_id.is_empty() || message.peer_id.len() > MAX_PEER_ID {
-            return Err(refuse("peer_id", "not a peer ID"));
+    fn read(message: &Members<'_>, transaction_id: &str) -> Result<Self, DecodeError> {
+        let peer_id = message.text("peer_id")?;
+        if peer_id.is_empty() || peer_id.len() > MAX_PEER_ID {
+            return Err(message.error("peer_id", "not a peer ID"));
         }
-        let ext = message.ext;
+        let ext: RequestExt = message.object_or_default("ext")?;
         if ext.offers.len() > MAX_OFFERS {
-            return Err(refuse("ext.offers", "more than 5"));
+            return Err(message.error("ext.offers", "more than 5"));
         }
         ext.offers.iter().try_for_each(Signal::check)?;
         if ext.supports.len() > MAX_SWARMS || ext.exclude.len() > MAX_SWARMS {
-            return Err(refuse("ext.supports/exclude", "more than 64"));
+            return Err(message.error("ext.supports/exclude", "more than 64"));
         }
-        let body = match message.request_type.as_str() {
-            "CONNECT" => RequestBody::Connect(check_connect(
-                message.connect.ok_or_else(|| refuse("connect", "missing"))?,
-            )?),
+        let request_type = message.text("request_type")?;
+        let body = match request_type.as_str() {
+            "CONNECT" => RequestBody::Connect(check_connect(message.object("connect")?)?),
             "FIND" => {
-                let root = |swarm_id| Find {
-                    swarm_id,
-                    peer_num: message.peer_num,
+                // The RFC's FIND example has its members in the root.
+                let find = match message.optional("find")? {
+                    None if message.optional_text("swarm_id")?.is_some() => Find::read(message)?,
+                    find => message.required("find", Ok(find))?,
                 };
-                let find = message.find.or_else(|| message.swarm_id.map(root));
-                let find = find.ok_or_else(|| refuse("find", "missing"))?;
                 check_swarm_id(&find.swarm_id)?;
                 RequestBody::Find(find)
             }
             "STAT_REPORT" => {
-                let report = message.stat_report;
-                if report
-                    .as_ref()
-                    .is_some_and(|report| report.kind != "STREAM_STATS")
-                {
-                    return Err(refuse("stat_report.type", "not STREAM_STATS"));
-                }
-                let stat = report.map_or_else(Vec::new, |report| report.stat);
+                let stat = match message.optional_object("stat_report")? {
+                    None => Vec::new(),
+                    Some(report) => stats(&report)?,
+                };
                 if stat.len() > MAX_SWARMS {
-                    return Err(refuse("stat_report.stat", "more than 64"));
+                    return Err(message.error("stat_report.stat", "more than 64"));
                 }
                 stat.iter().try_for_each(|stat| check_swarm_id(&stat.swarm_id))?;
                 RequestBody::StatReport(stat)
             }
             "SIGNAL" => {
-                let signal = message.signal.ok_or_else(|| refuse("signal", "missing"))?;
+                let signal: Signal = message.object("signal")?;
                 signal.check()?;
                 if signal.to.is_empty() {
-                    return Err(refuse("signal.to", "missing"));
+                    return Err(message.error("signal.to", "missing"));
                 }
-                RequestBody::Signal(signal)
+                RequestBody::Signal(Box::new(signal))
             }
-            _ => return Err(refuse("request_type", "not CONNECT, FIND, STAT_REPORT or SIGNAL")),
+            _ => return Err(message.error("request_type", "not CONNECT, FIND, STAT_REPORT or SIGNAL")),
         };
         Ok(Self {
-            transaction_id: message.transaction_id,
-            peer_id: message.peer_id,
+            transaction_id: transaction_id.to_owned(),
+            peer_id,
             body,
             ext,
         })
     }
 }
 
-fn unsupported(version: u64, transaction_id: String) -> Refused {
-    Refused {
-        code: ErrorCode::UnsupportedVersion,
-        transaction_id,
-        error: DecodeError::Version(version),
+fn head(message: &Members<'_>) -> Result<(u64, String), DecodeError> {
+    let transaction_id = message.text_or_number("transaction_id")?;
+    if transaction_id.len() > MAX_TRANSACTION_ID {
+        return Err(message.error("transaction_id", "longer than 64 bytes"));
     }
+    Ok((message.number("version")?, transaction_id))
+}
+
+fn stats(report: &Members<'_>) -> Result<Vec<Stat>, DecodeError> {
+    if report.text("type")? != STREAM_STATS {
+        return Err(report.error("type", "not STREAM_STATS"));
+    }
+    let mut stat = report.one_or_many("stat")?;
+    // The RFC's STAT_REPORT example writes `Stat`.
+    stat.append(&mut report.one_or_many("Stat")?);
+    Ok(stat)
 }
 
 fn check_swarm_id(swarm_id: &str) -> Result<(), DecodeError> {

@@ -1,11 +1,12 @@
 //! The signalling envelope: how two peers exchange offers, answers and candidates through somebody both can reach.
 
-use serde::{Deserialize, Serialize};
+use json::Writer;
 use sha2::{Digest, Sha256};
 
 use crate::error::{DecodeError, SignalError};
+use crate::read::{Members, Read, Word};
 use crate::sdp::dtls_fingerprints;
-use crate::tolerant::number;
+use crate::write::{Fields, Write};
 use crate::{MAX_SDP, is_swarm_id};
 
 const SIGNAL_CONTEXT: &[u8] = b"ppsp-signal/1\0";
@@ -15,8 +16,7 @@ const MAX_SHORT: usize = 256;
 const MAX_CERT: usize = 4096;
 
 /// What an envelope carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A session description that offers a connection.
     Offer,
@@ -33,31 +33,34 @@ pub enum Kind {
 impl Kind {
     /// As on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Offer => "offer",
-            Self::Answer => "answer",
-            Self::Candidate => "candidate",
-            Self::End => "end",
-            Self::Bye => "bye",
-        }
+        self.word()
     }
 }
 
+impl Word for Kind {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("offer", Self::Offer),
+        ("answer", Self::Answer),
+        ("candidate", Self::Candidate),
+        ("end", Self::End),
+        ("bye", Self::Bye),
+    ];
+    const PROBLEM: &'static str = "not offer, answer, candidate, end or bye";
+}
+
 /// What the sender speaks over the connection it offers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     /// `ppspp/1`.
     pub proto: String,
     /// IDs of the negotiated data channels it uses.
-    #[serde(default)]
     pub ch: Vec<u16>,
     /// Largest message it accepts on a data channel, bytes.
-    #[serde(default, deserialize_with = "number")]
     pub mms: u64,
 }
 
 /// One envelope.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal {
     /// What it carries.
     pub kind: Kind,
@@ -70,31 +73,22 @@ pub struct Signal {
     /// Offer ID: 16 random bytes as base64url, the same in all envelopes of one attempt.
     pub oid: String,
     /// Counts the sender's envelopes of this attempt.
-    #[serde(deserialize_with = "number")]
     pub n: u64,
     /// When it was made, Unix ms.
-    #[serde(deserialize_with = "number")]
     pub ts: u64,
     /// Session description of an offer or answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdp: Option<String>,
     /// The candidate, as the sender's side serialises it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cand: Option<String>,
     /// What the sender speaks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prof: Option<Profile>,
     /// Membership certificate, closed swarms only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cert: Option<String>,
     /// Sender's key blob as base64url: its SHA-256 must be `from`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Signature over [`Signal::signing_input`] as base64url.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sig: Option<String>,
     /// Why, in a `bye`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
@@ -202,6 +196,65 @@ impl Signal {
             Kind::Candidate if self.cand.is_none() => refuse("signal.cand", "missing"),
             _ => Ok(()),
         }
+    }
+}
+
+impl Read for Profile {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            proto: from.text("proto")?,
+            ch: from.numbers16("ch")?,
+            mms: from.number_or_zero("mms")?,
+        })
+    }
+}
+
+impl Write for Profile {
+    fn write(&self, json: &mut Writer) {
+        json.text_member("proto", &self.proto);
+        json.name("ch")
+            .array(|json| self.ch.iter().for_each(|&id| json.number(id.into())));
+        json.number_member("mms", self.mms);
+    }
+}
+
+impl Read for Signal {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            kind: from.word("kind")?,
+            swarm: from.text("swarm")?,
+            from: from.text("from")?,
+            to: from.text("to")?,
+            oid: from.text("oid")?,
+            n: from.number("n")?,
+            ts: from.number("ts")?,
+            sdp: from.optional_text("sdp")?,
+            cand: from.optional_text("cand")?,
+            prof: from.optional("prof")?,
+            cert: from.optional_text("cert")?,
+            key: from.optional_text("key")?,
+            sig: from.optional_text("sig")?,
+            reason: from.optional_text("reason")?,
+        })
+    }
+}
+
+impl Write for Signal {
+    fn write(&self, json: &mut Writer) {
+        json.text_member("kind", self.kind.as_str());
+        json.text_member("swarm", &self.swarm);
+        json.text_member("from", &self.from);
+        json.text_member("to", &self.to);
+        json.text_member("oid", &self.oid);
+        json.number_member("n", self.n);
+        json.number_member("ts", self.ts);
+        json.optional_text("sdp", self.sdp.as_deref());
+        json.optional_text("cand", self.cand.as_deref());
+        json.optional_object("prof", self.prof.as_ref());
+        json.optional_text("cert", self.cert.as_deref());
+        json.optional_text("key", self.key.as_deref());
+        json.optional_text("sig", self.sig.as_deref());
+        json.optional_text("reason", self.reason.as_deref());
     }
 }
 

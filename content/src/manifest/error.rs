@@ -29,6 +29,9 @@ pub enum Problem {
     /// Not there.
     #[error("missing")]
     Missing,
+    /// There more than once.
+    #[error("given twice")]
+    Twice,
     /// Of another type.
     #[error("not {0}")]
     Type(&'static str),

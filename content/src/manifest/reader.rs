@@ -1,30 +1,33 @@
 //! From JSON to [`Manifest`], member by member.
 
+use json::Value;
 use ppspp::hash::Hash;
 use ppspp::segment_table::{MAX_BYTES, MAX_SEGMENT_BITS, MAX_SEGMENTS};
-use serde_json::{Map, Value};
 
 use super::{
     ByteRange, Init, MAX_CHUNK_SIZE, MAX_INITS, MAX_LENGTH, MAX_SWARMS, MAX_TEXT_LENGTH, MAX_TRACKERS,
     MIN_CHUNK_SIZE, Manifest, ManifestError, Problem, SwarmEntry,
 };
 
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u64 = 1;
 pub(super) const TYPE: &str = "vod";
 pub(super) const HASH: &str = "sha-256";
+
+/// Deepest nesting; unknown members may have some of their own.
+const MAX_DEPTH: usize = 32;
 
 /// An object and where in the file it lies.
 struct Object<'a> {
     path: String,
-    members: &'a Map<String, Value>,
+    members: &'a json::Object<'a>,
 }
 
 pub(super) fn manifest(json: &[u8]) -> Result<Manifest, ManifestError> {
     if json.len() > MAX_LENGTH {
         return Err(ManifestError::TooLong(json.len()));
     }
-    let value: Value =
-        serde_json::from_slice(json).map_err(|error| ManifestError::Json(error.to_string()))?;
+    let text = core::str::from_utf8(json).map_err(|_| ManifestError::Json("not UTF-8".into()))?;
+    let value = json::parse(text, MAX_DEPTH).map_err(|error| ManifestError::Json(error.to_string()))?;
     let Value::Object(members) = &value else {
         return Err(ManifestError::Json("not an object".into()));
     };
@@ -34,7 +37,7 @@ pub(super) fn manifest(json: &[u8]) -> Result<Manifest, ManifestError> {
     };
 
     let version = file.member("version")?;
-    if version.as_u64() != Some(u64::from(VERSION)) {
+    if version.as_u64() != Some(VERSION) {
         return Err(file.error(
             "version",
             Problem::Value {
@@ -108,7 +111,7 @@ fn swarm(entry: &Object<'_>, chunk_size: u32) -> Result<SwarmEntry, ManifestErro
         .enumerate()
         .map(|(index, value)| init(&Object::new(format!("{}.inits[{index}]", entry.path), value)?))
         .collect::<Result<_, _>>()?;
-    let codecs = match entry.members.get("codecs") {
+    let codecs = match entry.optional("codecs")? {
         None => None,
         Some(_) => Some(entry.text("codecs")?),
     };
@@ -127,8 +130,8 @@ fn swarm(entry: &Object<'_>, chunk_size: u32) -> Result<SwarmEntry, ManifestErro
 fn init(entry: &Object<'_>) -> Result<Init, ManifestError> {
     let uri = entry.text("uri")?;
     let range = match (
-        entry.members.contains_key("offset"),
-        entry.members.contains_key("length"),
+        entry.optional("offset")?.is_some(),
+        entry.optional("length")?.is_some(),
     ) {
         (false, false) => None,
         (true, true) => {
@@ -146,7 +149,7 @@ fn init(entry: &Object<'_>) -> Result<Init, ManifestError> {
     })
 }
 
-fn tracker(path: &str, value: &Value) -> Result<String, ManifestError> {
+fn tracker(path: &str, value: &Value<'_>) -> Result<String, ManifestError> {
     let url = text(path, value)?;
     let scheme_end = url.find("://").unwrap_or(0);
     let (scheme, rest) = url.split_at(scheme_end);
@@ -163,7 +166,7 @@ fn tracker(path: &str, value: &Value) -> Result<String, ManifestError> {
 }
 
 impl<'a> Object<'a> {
-    fn new(path: String, value: &'a Value) -> Result<Self, ManifestError> {
+    fn new(path: String, value: &'a Value<'a>) -> Result<Self, ManifestError> {
         match value {
             Value::Object(members) => Ok(Self { path, members }),
             _ => Err(error(path, Problem::Type("an object"))),
@@ -182,9 +185,14 @@ impl<'a> Object<'a> {
         error(self.path(name), problem)
     }
 
-    fn member(&self, name: &str) -> Result<&'a Value, ManifestError> {
+    fn optional(&self, name: &str) -> Result<Option<&'a Value<'a>>, ManifestError> {
         self.members
             .get(name)
+            .map_err(|json::Twice| self.error(name, Problem::Twice))
+    }
+
+    fn member(&self, name: &str) -> Result<&'a Value<'a>, ManifestError> {
+        self.optional(name)?
             .ok_or_else(|| self.error(name, Problem::Missing))
     }
 
@@ -211,7 +219,7 @@ impl<'a> Object<'a> {
             .map_err(|problem| self.error(name, Problem::Hash(problem)))
     }
 
-    fn list(&self, name: &str, max: usize) -> Result<&'a [Value], ManifestError> {
+    fn list(&self, name: &str, max: usize) -> Result<&'a [Value<'a>], ManifestError> {
         match self.member(name)? {
             Value::Array(values) if values.len() > max => Err(self.error(
                 name,
@@ -226,7 +234,7 @@ impl<'a> Object<'a> {
     }
 }
 
-fn text(path: &str, value: &Value) -> Result<String, ManifestError> {
+fn text(path: &str, value: &Value<'_>) -> Result<String, ManifestError> {
     let problem = match value.as_str() {
         None => Problem::Type("a string"),
         Some("") => Problem::Empty,
@@ -244,9 +252,8 @@ fn error(path: impl Into<String>, problem: Problem) -> ManifestError {
     }
 }
 
-/// A value for an error message, and not all of a long one. Numbers of a fraction are not spelt out: the code that
-/// prints them would be several KB of the browser's bundle.
-fn shortened(value: &Value) -> String {
+/// A value for an error message, and not all of a long one.
+fn shortened(value: &Value<'_>) -> String {
     match value {
         Value::String(text) => text.chars().take(40).collect(),
         Value::Array(_) => "an array".into(),

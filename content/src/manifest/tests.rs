@@ -227,6 +227,17 @@ fn errors_name_the_member() {
 }
 
 #[test]
+fn members_given_twice_are_refused() {
+    let json = sample()
+        .to_json()
+        .replacen("\"segments\": 30", "\"segments\": 30, \"segments\": 29", 1);
+    assert_eq!(
+        Manifest::parse(json).unwrap_err().to_string(),
+        "shoal.json: swarms[0].segments: given twice"
+    );
+}
+
+#[test]
 fn what_is_not_json() {
     assert!(matches!(Manifest::parse(""), Err(ManifestError::Json(_))));
     assert!(matches!(Manifest::parse("[1]"), Err(ManifestError::Json(_))));
