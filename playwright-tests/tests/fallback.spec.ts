@@ -91,7 +91,10 @@ test('an origin whose bytes are not what shoal.json promises is played as withou
   openViewer,
 }) => {
   const clip = await faultyStage('vod');
-  clip.site.faults = [{ path: /\/004\.m4s$/, corruptAt: 20_000 }];
+  // The fragment's sequence number (ISO/IEC 14496-12 §8.8.5): no player needs it, but it is hashed.
+  const header = (await readFile(join(clip.folder, 'video/004.m4s'))).indexOf('mfhd');
+  expect(header).toBeGreaterThan(0);
+  clip.site.faults = [{ path: /\/004\.m4s$/, corruptAt: header + 11 }];
   const viewer = await openViewer(clip, { surface: 'native' });
   const event = await viewer.waitForEvent('fallback');
   expect(event.reason).toBe('content-mismatch');
