@@ -56,7 +56,7 @@ impl Bin {
 
     /// Is this the left child of its parent?
     pub const fn is_left(self) -> bool {
-        self.offset() % 2 == 0
+        self.offset().is_multiple_of(2)
     }
 
     /// The children, left and right; `None` for a leaf.
