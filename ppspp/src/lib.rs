@@ -7,7 +7,7 @@
 //!
 //! * wire: [`message`], [`options`], [`datagram`] (RFC 7574 §7, §8)
 //! * addressing: [`ChunkRange`], [`Bin`], [`ChunkMap`], [`SwarmMetadata`] (§4)
-//! * integrity: [`Hash`], [`HashTree`], [`SegmentTable`] (§5)
+//! * integrity: [`Hash`], [`HashTree`], [`SegmentTable`] (§5); live: [`live`], [`proof`] (§6.1)
 //! * exchange: [`Swarm`], its channels (one remote peer in one swarm each, §3) and the chunk picker
 
 pub mod bin;
@@ -19,11 +19,13 @@ mod election;
 pub mod hash;
 pub mod hash_tree;
 pub mod ids;
+pub mod live;
 pub mod message;
 pub mod metadata;
 pub mod options;
 mod origin;
 mod picker;
+pub mod proof;
 mod rate;
 pub mod segment_table;
 mod store;
@@ -35,7 +37,7 @@ pub use chunk_map::ChunkMap;
 pub use chunk_range::ChunkRange;
 pub use hash::Hash;
 pub use hash_tree::HashTree;
-pub use ids::{FetchId, LinkId, PeerId};
+pub use ids::{FetchId, LinkId, PeerId, SwarmId};
 pub use message::Message;
 pub use metadata::SwarmMetadata;
 pub use segment_table::SegmentTable;
