@@ -18,6 +18,11 @@ impl Bin {
         Self(2 * chunk as u64)
     }
 
+    /// The node with this 32-bit bin number: any but 2³² − 1 names one.
+    pub const fn from_number(number: u32) -> Self {
+        Self(number as u64)
+    }
+
     /// The bin number.
     pub const fn number(self) -> u64 {
         self.0

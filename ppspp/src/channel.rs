@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use core::time::Duration;
 
+use crate::live::SIGNATURE_LENGTH;
 use crate::message::{Format, Message, code};
-use crate::options::{Addressing, HashFunction, IntegrityMethod, ProtocolOptions, SupportedMessages};
+use crate::options::{Addressing, HashFunction, ProtocolOptions, SupportedMessages};
 use crate::rate::{RateMeter, RoundTrip};
+use crate::status::PeerStatus;
 use crate::{ChunkMap, ChunkRange, LinkId, PeerId, SwarmMetadata, Timestamp};
 
 /// Version 1 is RFC 7574.
@@ -16,6 +18,8 @@ const VERSION: u8 = 1;
 const MAX_UPLOAD_RUNS: usize = 256;
 /// A control datagram that has got this long takes no further message.
 const CONTROL_DATAGRAM: usize = 16 * 1024;
+/// Bytes of a channel ID in front of a datagram.
+const CHANNEL_ID: usize = 4;
 /// What a link carries before anything was measured, in bytes per second: a guess that only orders links.
 const UNKNOWN_RATE: f64 = 128.0 * 1024.0;
 /// A round trip before anything was measured.
@@ -57,16 +61,24 @@ pub(crate) struct Channel {
     /// Its channel ID, once known.
     pub(crate) remote: Option<u32>,
     pub(crate) state: State,
-    /// What it announced.
+    /// How messages on this channel look.
+    pub(crate) format: Format,
+    /// What it announced and has not discarded since.
     pub(crate) has: ChunkMap,
+    /// Chunks it keeps behind the newest it announced (live discard window, RFC 7574 §6.2).
+    pub(crate) discard_window: Option<u32>,
+    /// What it told of its link and power.
+    pub(crate) status: PeerStatus,
     /// The segment of its latest announcement: about where it downloads.
     pub(crate) position: Option<u32>,
+    /// Had it chunks when the channel was opened, and had we? Who did not is the newcomer.
+    pub(crate) had: (bool, bool),
     /// It does not answer our requests.
     pub(crate) choked: bool,
     /// We do not answer its requests.
     pub(crate) choking: bool,
-    /// What it asked for, in order.
-    pub(crate) uploads: VecDeque<ChunkRange>,
+    /// What it asked for, in order, and when.
+    uploads: VecDeque<(ChunkRange, Timestamp)>,
     /// Bytes that may be queued on the bulk channel now.
     pub(crate) free: usize,
     /// What we asked for, in order.
@@ -85,13 +97,53 @@ pub(crate) struct Channel {
     pub(crate) last_sent: Timestamp,
     pub(crate) last_received: Timestamp,
     pub(crate) sent_since_received: u32,
-    /// Encoded messages for the next control datagrams, each without its channel ID.
+    /// Chunks of ours that it has not been told of.
+    pub(crate) unannounced: ChunkMap,
+    /// When it is told at the latest.
+    pub(crate) announce_at: Option<Timestamp>,
+    pub(crate) last_announced: Timestamp,
+    /// When it last asked for chunks.
+    pub(crate) last_asked: Option<Timestamp>,
+    /// Media bytes received and sent, in all and since the last look of the choker.
+    pub(crate) received_bytes: u64,
+    pub(crate) sent_bytes: u64,
+    pub(crate) recently_received: u64,
+    pub(crate) recently_sent: u64,
+    /// Control datagrams that still carry our newest munro, for it to find the live edge by.
+    pub(crate) tune_in: u8,
+    pub(crate) exchange: PeerExchange,
+    /// Signature checks on its account: how many in the second that began when.
+    checks: (u32, Timestamp),
+    /// Encoded messages for the next control datagrams, behind room for the channel ID.
     control: VecDeque<Vec<u8>>,
+}
+
+/// Where the exchange of peers with this one stands (RFC 7574 §3.10).
+#[derive(Debug, Default)]
+pub(crate) struct PeerExchange {
+    /// When we last asked it for peers.
+    pub(crate) asked: Option<Timestamp>,
+    /// When we last answered its asking.
+    pub(crate) answered: Option<Timestamp>,
+    /// Certificates that may still come for our asking.
+    pub(crate) expected: usize,
+    /// Its own membership certificate, verified, and when that ends.
+    pub(crate) certificate: Option<(Bytes, Timestamp)>,
+    /// Certificates that wait to be checked.
+    pub(crate) unchecked: VecDeque<Bytes>,
+    /// It sent one that was no good: no more are looked at.
+    pub(crate) distrusted: bool,
 }
 
 impl Channel {
     /// A channel whose first HANDSHAKE is about to be sent.
-    pub(crate) fn new(link: LinkId, peer: PeerId, local: u32, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        metadata: &SwarmMetadata,
+        link: LinkId,
+        peer: PeerId,
+        local: u32,
+        now: Timestamp,
+    ) -> Self {
         Self {
             link,
             peer,
@@ -101,8 +153,12 @@ impl Channel {
                 repeat_at: now,
                 back_off: Duration::from_secs(1),
             },
+            format: format(metadata),
             has: ChunkMap::new(),
+            discard_window: None,
+            status: PeerStatus::default(),
             position: None,
+            had: (false, false),
             choked: false,
             choking: false,
             uploads: VecDeque::new(),
@@ -118,6 +174,17 @@ impl Channel {
             last_sent: now,
             last_received: now,
             sent_since_received: 0,
+            unannounced: ChunkMap::new(),
+            announce_at: None,
+            last_announced: Timestamp::default(),
+            last_asked: None,
+            received_bytes: 0,
+            sent_bytes: 0,
+            recently_received: 0,
+            recently_sent: 0,
+            tune_in: 0,
+            exchange: PeerExchange::default(),
+            checks: (0, now),
             control: VecDeque::new(),
         }
     }
@@ -139,29 +206,53 @@ impl Channel {
             .back()
             .is_none_or(|last| last.len() >= CONTROL_DATAGRAM)
         {
-            self.control.push_back(Vec::new());
+            self.control.push_back(vec![0; CHANNEL_ID]);
         }
         if let Some(last) = self.control.back_mut() {
-            message.encode(last);
+            message.encode(&self.format, last);
+        }
+    }
+
+    /// Adds encoded messages to the next control datagram.
+    pub(crate) fn queue_encoded(&mut self, messages: &[u8]) {
+        if let Some(first) = self.control.front_mut() {
+            first.extend_from_slice(messages);
         }
     }
 
     /// The next control datagram that is due, if any.
     pub(crate) fn take_control(&mut self, now: Timestamp) -> Option<Bytes> {
-        self.remote?;
-        let messages = self.control.pop_front()?;
-        self.datagram(&messages, now)
+        let remote = self.remote?;
+        let mut datagram = self.control.pop_front()?;
+        datagram[..CHANNEL_ID].copy_from_slice(&remote.to_be_bytes());
+        self.note_sent(now);
+        Some(datagram.into())
+    }
+
+    /// Does a control datagram wait to be sent?
+    pub(crate) fn has_control(&self) -> bool {
+        self.remote.is_some() && !self.control.is_empty()
     }
 
     /// A datagram without messages (RFC 7574 §3.12).
     pub(crate) fn keep_alive(&mut self, now: Timestamp) -> Option<Bytes> {
-        self.datagram(&[], now)
-    }
-
-    fn datagram(&mut self, messages: &[u8], now: Timestamp) -> Option<Bytes> {
         let remote = self.remote?;
         self.note_sent(now);
-        Some([&remote.to_be_bytes(), messages].concat().into())
+        Some(Bytes::copy_from_slice(&remote.to_be_bytes()))
+    }
+
+    /// May a signature be checked on this peer's account? Counts it. At most `limit` are within a second.
+    pub(crate) fn may_check(&mut self, limit: u32, now: Timestamp) -> bool {
+        if now.since(self.checks.1) >= Duration::from_secs(1) {
+            self.checks = (0, now);
+        }
+        self.checks.0 += 1;
+        self.checks.0 <= limit
+    }
+
+    /// Was it in the swarm before us (`Greater`), after us (`Less`), or does neither side know better?
+    pub(crate) fn seniority(&self) -> core::cmp::Ordering {
+        self.had.0.cmp(&self.had.1)
     }
 
     /// Forgets queued messages: the channel they were for is gone.
@@ -247,22 +338,32 @@ impl Channel {
     }
 
     /// The remote peer asked for chunks; runs past the bound are not remembered, a REQUEST is only a hint (§3.7).
-    pub(crate) fn enqueue_upload(&mut self, run: ChunkRange) {
+    pub(crate) fn enqueue_upload(&mut self, run: ChunkRange, now: Timestamp) {
         if self.uploads.len() < MAX_UPLOAD_RUNS {
-            self.uploads.push_back(run);
+            self.uploads.push_back((run, now));
         }
+    }
+
+    /// Since when what it asked for first has been waiting.
+    pub(crate) fn waiting_since(&self) -> Option<Timestamp> {
+        self.uploads.front().map(|(_, since)| *since)
+    }
+
+    /// Forgets what it asked for.
+    pub(crate) fn clear_uploads(&mut self) {
+        self.uploads.clear();
     }
 
     /// The remote peer no longer wants chunks, or has got them.
     pub(crate) fn cancel_upload(&mut self, range: ChunkRange) {
         for _ in 0..self.uploads.len() {
-            let Some(run) = self.uploads.pop_front() else {
+            let Some((run, since)) = self.uploads.pop_front() else {
                 return;
             };
             let mut rest = ChunkMap::new();
             rest.insert(run);
             rest.remove(range);
-            self.uploads.extend(rest.runs());
+            self.uploads.extend(rest.runs().iter().map(|run| (*run, since)));
         }
         // Holes make more runs of one; a REQUEST is a hint, so the last ones go.
         self.uploads.truncate(MAX_UPLOAD_RUNS);
@@ -271,13 +372,13 @@ impl Channel {
     /// Takes the next chunk to upload that the remote peer does not have by now.
     pub(crate) fn next_upload(&mut self) -> Option<u32> {
         loop {
-            let run = self.uploads.pop_front()?;
+            let (run, since) = self.uploads.pop_front()?;
             if let Some(rest) = run
                 .start()
                 .checked_add(1)
                 .and_then(|next| ChunkRange::new(next, run.end()))
             {
-                self.uploads.push_front(rest);
+                self.uploads.push_front((rest, since));
             }
             if !self.has.contains(run.start()) {
                 return Some(run.start());
@@ -286,46 +387,61 @@ impl Channel {
     }
 }
 
-/// What the lengths of messages depend on in this swarm.
+/// What messages look like in this swarm, unless the initiator of a channel chose another addressing.
 pub(crate) fn format(metadata: &SwarmMetadata) -> Format {
     Format {
         chunk_size: metadata.chunk_size(),
-        signature_length: None,
+        signature_length: metadata.live_key().map(|_| SIGNATURE_LENGTH as u8),
+        addressing: Addressing::ChunkRanges32,
     }
 }
 
-/// The messages we understand: all of static content but ACK, which reliable channels do not need, and PEX.
+/// The messages we understand: all but ACK, which reliable channels do not need, and addresses that cannot be dialled
+/// from a browser.
 const SUPPORTED: SupportedMessages = SupportedMessages::of(&[
     code::HANDSHAKE,
     code::DATA,
     code::HAVE,
     code::INTEGRITY,
+    code::PEX_REQ,
     code::SIGNED_INTEGRITY,
     code::REQUEST,
     code::CANCEL,
     code::CHOKE,
     code::UNCHOKE,
+    code::PEX_RESCERT,
 ]);
 
 /// Our options; `initiator`: the first HANDSHAKE says more (RFC 7574 §7.3, §7.4).
-pub(crate) fn our_options(metadata: &SwarmMetadata, initiator: bool) -> ProtocolOptions {
+pub(crate) fn our_options(
+    metadata: &SwarmMetadata,
+    addressing: Addressing,
+    initiator: bool,
+) -> ProtocolOptions {
+    let live = metadata.live_settings();
     ProtocolOptions {
         version: Some(VERSION),
         minimum_version: initiator.then_some(VERSION),
-        swarm_id: initiator.then(|| Bytes::copy_from_slice(metadata.swarm_id().as_ref())),
-        integrity: Some(IntegrityMethod::MerkleHashTree),
+        swarm_id: initiator.then(|| metadata.swarm_id().bytes().clone()),
+        integrity: Some(metadata.integrity()),
         hash_function: Some(HashFunction::Sha256),
-        live_signature: None,
-        addressing: Some(Addressing::ChunkRanges32),
-        live_discard_window: None,
+        live_signature: metadata.live_key().map(|key| key.algorithm() as u8),
+        addressing: Some(addressing),
+        live_discard_window: live.map(|live| u64::from(live.discard_window) << metadata.segment_bits()),
         supported_messages: Some(SUPPORTED),
         chunk_size: Some(metadata.chunk_size()),
     }
 }
 
-/// Do a remote peer's options mean this swarm as we know it? `initiator`: it opened the channel.
-pub(crate) fn compatible(metadata: &SwarmMetadata, options: &ProtocolOptions, initiator: bool) -> bool {
-    let ours = our_options(metadata, true);
+/// Do a remote peer's options mean this swarm as we know it? `initiator`: it opened the channel, and may choose how
+/// chunks are addressed on it; else it has to answer in `addressing`, which we chose.
+pub(crate) fn compatible(
+    metadata: &SwarmMetadata,
+    options: &ProtocolOptions,
+    addressing: Addressing,
+    initiator: bool,
+) -> bool {
+    let ours = our_options(metadata, addressing, true);
     let swarm = match &options.swarm_id {
         Some(id) => Some(id) == ours.swarm_id.as_ref(),
         None => !initiator,
@@ -334,31 +450,45 @@ pub(crate) fn compatible(metadata: &SwarmMetadata, options: &ProtocolOptions, in
         && options
             .minimum_version
             .map_or(!initiator, |minimum| minimum <= VERSION);
+    let addressed = match options.addressing {
+        Some(Addressing::ChunkRanges32 | Addressing::Bins32) if initiator => true,
+        other => other == ours.addressing,
+    };
     swarm
         && version
+        && addressed
         && options.integrity == ours.integrity
         && options.hash_function == ours.hash_function
-        && options.addressing == ours.addressing
+        && options.live_signature == ours.live_signature
+        && options.live_discard_window.is_some() == ours.live_discard_window.is_some()
         && options.chunk_size == ours.chunk_size
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segment_table::Segment;
+    use crate::{Hash, SegmentTable};
 
     fn range(start: u32, end: u32) -> ChunkRange {
         ChunkRange::new(start, end).unwrap()
     }
 
     fn channel() -> Channel {
-        Channel::new(LinkId(1), PeerId([0; 32]), 7, Timestamp(0))
+        let segments = vec![Segment {
+            size: 20_000,
+            root: Hash::of_chunk(b"x"),
+        }];
+        let table = SegmentTable { segments };
+        let metadata = SwarmMetadata::new(table.swarm_id(), 1000, 5, table).unwrap();
+        Channel::new(&metadata, LinkId(1), PeerId([0; 32]), 7, Timestamp(0))
     }
 
     #[test]
     fn uploads_keep_order_and_honour_cancel_and_have() {
         let mut channel = channel();
-        channel.enqueue_upload(range(10, 14));
-        channel.enqueue_upload(range(3, 4));
+        channel.enqueue_upload(range(10, 14), Timestamp(0));
+        channel.enqueue_upload(range(3, 4), Timestamp(0));
         channel.cancel_upload(range(12, 13));
         channel.has.insert(range(10, 10));
         let order: Vec<u32> = core::iter::from_fn(|| channel.next_upload()).collect();
@@ -368,7 +498,7 @@ mod tests {
     #[test]
     fn uploads_are_bounded() {
         let mut channel = channel();
-        (0..10_000).for_each(|chunk| channel.enqueue_upload(range(chunk, chunk)));
+        (0..10_000).for_each(|chunk| channel.enqueue_upload(range(chunk, chunk), Timestamp(0)));
         assert_eq!(channel.uploads.len(), MAX_UPLOAD_RUNS);
     }
 

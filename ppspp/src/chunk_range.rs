@@ -64,4 +64,44 @@ impl ChunkRange {
         (count.is_power_of_two() && u64::from(self.start) % count == 0)
             .then(|| Bin::new(count.trailing_zeros() as u8, u64::from(self.start) / count))
     }
+
+    /// The fewest nodes that together have just these chunks as leaves, from the left (RFC 7574 §4.3).
+    pub fn bins(self) -> impl Iterator<Item = Bin> {
+        let end = u64::from(self.end) + 1;
+        let mut start = u64::from(self.start);
+        core::iter::from_fn(move || {
+            if start >= end {
+                return None;
+            }
+            // As large as the start's alignment and the end allow.
+            let layer = (start.trailing_zeros()).min((end - start).ilog2()).min(32);
+            let bin = Bin::new(layer as u8, start >> layer);
+            start += 1 << layer;
+            Some(bin)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bins_are_the_range_and_as_few_as_can_be(start in 0u32..200, length in 0u32..200,
+                                                   offset in prop_oneof![Just(0), Just(u32::MAX - 400)]) {
+            let range = ChunkRange::new(start + offset, start + offset + length).unwrap();
+            let bins: Vec<Bin> = range.bins().collect();
+            let mut next = u64::from(range.start());
+            for bin in &bins {
+                prop_assert_eq!(u64::from(bin.first_chunk()), next);
+                next = u64::from(bin.last_chunk()) + 1;
+            }
+            prop_assert_eq!(next, u64::from(range.end()) + 1);
+            // Two neighbours that are siblings would be one node.
+            prop_assert!(bins.windows(2).all(|pair| pair[0].sibling() != pair[1]));
+            prop_assert_eq!(range.bin().is_some(), bins.len() == 1);
+        }
+    }
 }

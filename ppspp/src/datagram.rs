@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes};
 
 use crate::message::{DecodeError, Format, Message};
-use crate::options::ProtocolOptions;
+use crate::options::{Addressing, ProtocolOptions};
 
 /// Longest datagram taken or sent, in bytes: some SCTP stacks stop one short of 64 KiB.
 pub const MAX_DATAGRAM: usize = 65_535;
@@ -40,6 +40,13 @@ impl Messages {
     }
 }
 
+impl Messages {
+    /// The rest is read in this format: the HANDSHAKE in front said so.
+    pub(crate) fn set_format(&mut self, format: Format) {
+        self.format = format;
+    }
+}
+
 impl Iterator for Messages {
     type Item = Result<Message, DecodeError>;
 
@@ -70,6 +77,7 @@ pub fn opening(datagram: &Bytes) -> Option<ProtocolOptions> {
         Format {
             chunk_size: 1,
             signature_length: None,
+            addressing: Addressing::ChunkRanges32,
         },
     )
     .next()
@@ -82,13 +90,14 @@ pub fn opening(datagram: &Bytes) -> Option<ProtocolOptions> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{Addressing, HashFunction, IntegrityMethod, SupportedMessages};
+    use crate::options::{HashFunction, IntegrityMethod, SupportedMessages};
     use crate::{Bin, ChunkRange, Hash};
     use proptest::prelude::*;
 
     const FORMAT: Format = Format {
         chunk_size: 1024,
         signature_length: Some(64),
+        addressing: Addressing::ChunkRanges32,
     };
 
     fn from_hex(text: &str) -> Vec<u8> {
@@ -101,7 +110,9 @@ mod tests {
 
     fn encode(channel: u32, messages: &[Message]) -> Vec<u8> {
         let mut out = channel.to_be_bytes().to_vec();
-        messages.iter().for_each(|message| message.encode(&mut out));
+        messages
+            .iter()
+            .for_each(|message| message.encode(&FORMAT, &mut out));
         out
     }
 
@@ -207,6 +218,27 @@ mod tests {
                 },
             }],
         );
+    }
+
+    /// Seven chunks are the nodes 3, 9 and 12 (RFC 7574 §4.2), one message each.
+    #[test]
+    fn golden_bins() {
+        let format = Format {
+            addressing: Addressing::Bins32,
+            ..FORMAT
+        };
+        let mut out = 7_u32.to_be_bytes().to_vec();
+        have(0, 6).encode(&format, &mut out);
+        Message::Request(ChunkRange::one(6)).encode(&format, &mut out);
+        assert_eq!(
+            out,
+            from_hex("00000007 03 00000003 03 00000009 03 0000000c 08 0000000c")
+        );
+        let decoded: Result<Vec<_>, _> = Messages::new(out.into(), format).collect();
+        let request = Message::Request(ChunkRange::one(6));
+        assert_eq!(decoded.unwrap(), [have(0, 3), have(4, 5), have(6, 6), request]);
+        let none = Messages::new(from_hex("00000007 03 ffffffff").into(), format).next();
+        assert_eq!(none, Some(Err(DecodeError::NotABin(u32::MAX))));
     }
 
     #[test]

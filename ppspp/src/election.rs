@@ -2,6 +2,14 @@
 //!
 //! Every peer ranks itself and the neighbours that will want the segment too by rendezvous hashing: the same segment
 //! gets the same winner wherever the same neighbours are known, and segments spread evenly over the peers.
+//!
+//! In a live swarm of which only a small part is known everybody wants the same segment at the same time, and every
+//! neighbourhood would have a winner of its own. There a peer reckons from its score and the swarm's size how many
+//! peers come before it: the first few fetch at once, then with every step of time twice as many may, so that the
+//! copies fetched grow with the logarithm of the swarm however slowly the segment spreads.
+
+use core::cmp::Ordering;
+use core::time::Duration;
 
 use crate::PeerId;
 
@@ -17,12 +25,46 @@ fn score(peer: &PeerId, segment: u32) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// How many of the others come before `me` for this segment: 0 = it is `me` who fetches.
-pub(crate) fn rank<'a>(me: &PeerId, others: impl Iterator<Item = &'a PeerId>, segment: u32) -> u32 {
-    let mine = (score(me, segment), me);
+/// How many of the others come before `me` for this segment: 0 = it is `me` who fetches. Who was in the swarm before
+/// me (`Greater`) always does, so that a newcomer is fed by those who are there already; who came later never.
+pub(crate) fn rank<'a>(
+    me: &PeerId,
+    others: impl Iterator<Item = (Ordering, &'a PeerId)>,
+    segment: u32,
+) -> u32 {
+    let mine = (Ordering::Equal, score(me, segment), me);
     others
-        .filter(|other| (score(other, segment), *other) > mine)
+        .filter(|(seniority, other)| (*seniority, score(other, segment), *other) > mine)
         .count() as u32
+}
+
+/// Peers that fetch a live segment at once in a swarm too large to know.
+const FIRST_WAVE: f64 = 3.0;
+
+/// How long this peer leaves a segment to those before it in a swarm of `members` of which it knows all but itself by
+/// `rank`, or only `known`. `step`: how long each wave gets.
+pub(crate) fn patience(
+    me: &PeerId,
+    segment: u32,
+    rank: u32,
+    known: usize,
+    members: u32,
+    step: Duration,
+) -> Duration {
+    let strangers = f64::from(members) - 1.0 - known as f64;
+    if strangers <= 0.0 {
+        return step * rank;
+    }
+    // Scores are uniform: this share of all peers comes before me.
+    let before = (u64::MAX - score(me, segment)) as f64 / u64::MAX as f64;
+    let ahead = f64::from(rank) + before * strangers;
+    let mut waves = 0;
+    let mut reached = FIRST_WAVE;
+    while reached <= ahead && waves < 32 {
+        reached *= 2.0;
+        waves += 1;
+    }
+    step * waves
 }
 
 #[cfg(test)]
@@ -36,15 +78,59 @@ mod tests {
             .collect();
         let mut wins = [0; 4];
         for segment in 0..400 {
-            let ranks: Vec<u32> = peers
-                .iter()
-                .map(|me| rank(me, peers.iter().filter(|peer| *peer != me), segment))
-                .collect();
+            let others = |me| {
+                let others = peers.iter().filter(move |peer| *peer != me);
+                others.map(|peer| (Ordering::Equal, peer))
+            };
+            let ranks: Vec<u32> = peers.iter().map(|me| rank(me, others(me), segment)).collect();
             let mut sorted = ranks.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, [0, 1, 2, 3], "everybody agrees on the order");
             wins[ranks.iter().position(|rank| *rank == 0).unwrap()] += 1;
         }
         assert!(wins.iter().all(|wins| (70..130).contains(wins)), "{wins:?}");
+    }
+
+    #[test]
+    fn seniors_fetch_for_newcomers() {
+        let (me, other) = (PeerId([1; 32]), PeerId([2; 32]));
+        for segment in 0..50 {
+            assert_eq!(rank(&me, [(Ordering::Greater, &other)].into_iter(), segment), 1);
+            assert_eq!(rank(&me, [(Ordering::Less, &other)].into_iter(), segment), 0);
+        }
+    }
+
+    #[test]
+    fn copies_grow_with_the_logarithm_of_the_swarm() {
+        let step = Duration::from_secs(1);
+        for members in [100_u32, 1000, 10_000] {
+            let mut waves = [0_u32; 16];
+            for n in 0..members {
+                let mut rng = fastrand::Rng::with_seed(u64::from(n));
+                let me = PeerId(core::array::from_fn(|_| rng.u8(..)));
+                for segment in 0..20 {
+                    let wait = patience(&me, segment, 0, 12, members, step);
+                    waves[wait.as_secs() as usize] += 1;
+                }
+            }
+            // Three at once, then three, six, … more, on the average of twenty segments.
+            for (wave, expected) in [(0, 60), (1, 60), (2, 120)] {
+                assert!(
+                    (expected / 2..expected * 2).contains(&waves[wave]),
+                    "{members}: {waves:?}"
+                );
+            }
+        }
+        let me = PeerId([3; 32]);
+        assert_eq!(
+            patience(&me, 7, 2, 3, 4, step),
+            2 * step,
+            "who knows all goes by rank"
+        );
+        assert_eq!(
+            patience(&me, 7, 2, 3, 0, step),
+            2 * step,
+            "and so does who knows no number"
+        );
     }
 }

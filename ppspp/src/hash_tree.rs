@@ -1,13 +1,12 @@
 //! The Merkle hash tree of a swarm (RFC 7574 §5), segment by segment.
 //!
-//! The segments' subtree roots are trusted: they came with the metadata and hash to the swarm ID. Everything below
-//! them is learnt with the chunks and kept only once it chains to a root. A swarm of one segment is exactly the
-//! RFC's tree, with its peaks.
-
-use std::collections::BTreeMap;
+//! The segments' subtree roots are trusted: they came with the segments and hash to the swarm ID, or (live) the
+//! publisher signed them. Everything below them is learnt with the chunks and kept only once it chains to a root. A
+//! static swarm of one segment is exactly the RFC's tree, with its peaks.
 
 use crate::hash::root_of;
-use crate::{Bin, ChunkMap, ChunkRange, Hash, SwarmMetadata};
+use crate::sorted_map::SortedMap;
+use crate::{Bin, ChunkMap, ChunkRange, Hash, Segments};
 
 /// What became of a chunk and the hashes it came with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,82 +30,102 @@ struct Subtree {
 #[derive(Clone, Debug)]
 pub struct HashTree {
     /// Only segments of which something is known.
-    subtrees: BTreeMap<u32, Subtree>,
+    subtrees: SortedMap<u32, Subtree>,
+    /// Kept for its room: what the chunk being verified teaches.
+    learnt: Vec<(Bin, Hash)>,
 }
 
 /// The root node of a segment's subtree.
-fn root_bin(metadata: &SwarmMetadata, segment: u32) -> Bin {
-    Bin::new(metadata.segment_bits(), u64::from(segment))
+fn root_bin(segments: &Segments, segment: u32) -> Bin {
+    Bin::new(segments.bits(), u64::from(segment))
 }
 
 /// Is there no content below this node? Then its hash is all zero and never sent.
-fn is_empty(metadata: &SwarmMetadata, bin: Bin) -> bool {
-    let segment = metadata.segment_of(bin.first_chunk());
-    bin.first_chunk() > metadata.chunks_of(segment).end()
+fn is_empty(segments: &Segments, bin: Bin) -> bool {
+    segments
+        .chunks_of(segments.segment_of(bin.first_chunk()))
+        .is_some_and(|chunks| bin.first_chunk() > chunks.end())
 }
 
 impl HashTree {
     /// A tree of which only the segments' roots are known.
     pub fn new() -> Self {
         Self {
-            subtrees: BTreeMap::new(),
+            subtrees: SortedMap::new(),
+            learnt: Vec::new(),
         }
     }
 
-    fn index(metadata: &SwarmMetadata, bin: Bin) -> usize {
-        let first_leaf = Bin::leaf(metadata.segment_of(bin.first_chunk()) << metadata.segment_bits());
+    fn index(segments: &Segments, bin: Bin) -> usize {
+        let first_leaf = Bin::leaf(segments.segment_of(bin.first_chunk()) << segments.bits());
         (bin.number() - first_leaf.number()) as usize
     }
 
     /// A trusted hash: a segment's root, a node without content, or one that was verified.
-    pub fn trusted(&self, metadata: &SwarmMetadata, bin: Bin) -> Option<Hash> {
-        let segment = metadata.segment_of(bin.first_chunk());
-        if bin.layer() > metadata.segment_bits() || segment >= metadata.segments() {
+    pub fn trusted(&self, segments: &Segments, bin: Bin) -> Option<Hash> {
+        let segment = segments.segment_of(bin.first_chunk());
+        if bin.layer() > segments.bits() {
             return None;
         }
-        if bin == root_bin(metadata, segment) {
-            return Some(metadata.segment_root(segment));
+        if bin == root_bin(segments, segment) {
+            return segments.root(segment);
         }
-        if is_empty(metadata, bin) {
+        if is_empty(segments, bin) {
             return Some(Hash::ZERO);
         }
-        self.subtrees.get(&segment)?.nodes[Self::index(metadata, bin)]
+        self.subtrees.get(segment)?.nodes[Self::index(segments, bin)]
     }
 
-    fn commit(&mut self, metadata: &SwarmMetadata, bin: Bin, hash: Hash) {
-        let nodes = (2usize << metadata.segment_bits()) - 1;
+    fn commit(&mut self, segments: &Segments, bin: Bin, hash: Hash) {
+        let nodes = (2usize << segments.bits()) - 1;
         let subtree = self
             .subtrees
-            .entry(metadata.segment_of(bin.first_chunk()))
-            .or_insert_with(|| Subtree {
+            .get_or_insert_with(segments.segment_of(bin.first_chunk()), || Subtree {
                 nodes: vec![None; nodes].into_boxed_slice(),
             });
-        subtree.nodes[Self::index(metadata, bin)] = Some(hash);
+        subtree.nodes[Self::index(segments, bin)] = Some(hash);
     }
 
     /// Checks an existing chunk's leaf hash with the hashes of the same datagram, as a transaction: what leads to a
     /// trusted hash is kept, everything else forgotten.
-    pub fn verify(
-        &mut self,
-        metadata: &SwarmMetadata,
-        chunk: u32,
-        leaf: Hash,
+    pub fn verify(&mut self, segments: &Segments, chunk: u32, leaf: Hash, sent: &[(Bin, Hash)]) -> Verdict {
+        if segments.root(segments.segment_of(chunk)).is_none() {
+            return Verdict::Incomplete;
+        }
+        // The path and the uncles used.
+        let mut learnt = core::mem::take(&mut self.learnt);
+        learnt.clear();
+        let verdict = self.follow(segments, Bin::leaf(chunk), leaf, sent, &mut learnt);
+        if verdict == Verdict::Verified {
+            for &(bin, hash) in &learnt {
+                self.commit(segments, bin, hash);
+            }
+        }
+        learnt.clear();
+        self.learnt = learnt;
+        verdict
+    }
+
+    /// From a node up to the first trusted one.
+    fn follow(
+        &self,
+        segments: &Segments,
+        mut bin: Bin,
+        mut hash: Hash,
         sent: &[(Bin, Hash)],
+        learnt: &mut Vec<(Bin, Hash)>,
     ) -> Verdict {
-        let mut bin = Bin::leaf(chunk);
-        let mut hash = leaf;
-        // The path and the uncles used; 33 layers at most.
-        let mut learnt: Vec<(Bin, Hash)> = Vec::with_capacity(2 * usize::from(metadata.segment_bits()));
         loop {
-            if let Some(trusted) = self.trusted(metadata, bin) {
-                if trusted != hash {
-                    return Verdict::Forged;
-                }
-                break;
+            if let Some(trusted) = self.trusted(segments, bin) {
+                return if trusted == hash {
+                    Verdict::Verified
+                } else {
+                    Verdict::Forged
+                };
             }
             learnt.push((bin, hash));
             let sibling = bin.sibling();
-            let other = match self.trusted(metadata, sibling) {
+            let other = match self.trusted(segments, sibling) {
                 Some(trusted) => trusted,
                 None => match sent.iter().find(|(bin, _)| *bin == sibling) {
                     Some(&(_, sent)) => {
@@ -123,25 +142,21 @@ impl HashTree {
             };
             bin = bin.parent();
         }
-        for (bin, hash) in learnt {
-            self.commit(metadata, bin, hash);
-        }
-        Verdict::Verified
     }
 
     /// Checks leaf hashes of one segment that came without proofs, from the origin. Returns for each, in order, what
     /// became of it; incomplete ones may be asked about again together with others.
-    pub fn verify_leaves(&mut self, metadata: &SwarmMetadata, leaves: &[(u32, Hash)]) -> Vec<Verdict> {
-        let mut level: BTreeMap<Bin, Hash> = leaves
-            .iter()
-            .map(|&(chunk, hash)| (Bin::leaf(chunk), hash))
-            .collect();
+    pub fn verify_leaves(&mut self, segments: &Segments, leaves: &[(u32, Hash)]) -> Vec<Verdict> {
+        let mut level: SortedMap<Bin, Hash> = SortedMap::new();
+        for &(chunk, hash) in leaves {
+            level.insert(Bin::leaf(chunk), hash);
+        }
         let mut learnt = Vec::new();
-        let mut verdicts = BTreeMap::new();
+        let mut verdicts = SortedMap::new();
         while !level.is_empty() {
-            let mut above = BTreeMap::new();
-            for (&bin, &hash) in &level {
-                if let Some(trusted) = self.trusted(metadata, bin) {
+            let mut above = SortedMap::new();
+            for (bin, &hash) in level.iter() {
+                if let Some(trusted) = self.trusted(segments, bin) {
                     let verdict = if trusted == hash {
                         Verdict::Verified
                     } else {
@@ -152,8 +167,8 @@ impl HashTree {
                 }
                 let sibling = bin.sibling();
                 let Some(other) = self
-                    .trusted(metadata, sibling)
-                    .or_else(|| level.get(&sibling).copied())
+                    .trusted(segments, sibling)
+                    .or_else(|| level.get(sibling).copied())
                 else {
                     continue;
                 };
@@ -164,66 +179,138 @@ impl HashTree {
                 };
                 above.insert(bin.parent(), Hash::of_children(&left, &right));
             }
-            learnt.extend(level);
+            learnt.push(level);
             level = above;
         }
         // From the top down: a node is verified when it or the first decided node above it is.
-        learnt.sort_by_key(|(bin, _)| core::cmp::Reverse(bin.layer()));
-        for (bin, hash) in learnt {
-            let verdict = match verdicts.get(&bin) {
-                Some(&verdict) => verdict,
-                None => verdicts
-                    .get(&bin.parent())
+        for level in learnt.iter().rev() {
+            for (bin, &hash) in level.iter() {
+                let above = || verdicts.get(bin.parent()).copied();
+                let verdict = verdicts
+                    .get(bin)
                     .copied()
-                    .unwrap_or(Verdict::Incomplete),
-            };
-            if verdict == Verdict::Verified && bin.layer() < metadata.segment_bits() {
-                self.commit(metadata, bin, hash);
+                    .or_else(above)
+                    .unwrap_or(Verdict::Incomplete);
+                if verdict == Verdict::Verified && bin.layer() < segments.bits() {
+                    self.commit(segments, bin, hash);
+                }
+                verdicts.insert(bin, verdict);
             }
-            verdicts.insert(bin, verdict);
         }
         leaves
             .iter()
-            .map(|&(chunk, _)| verdicts[&Bin::leaf(chunk)])
+            .map(|&(chunk, _)| verdicts.get(Bin::leaf(chunk)).copied())
+            .map(|verdict| verdict.unwrap_or(Verdict::Incomplete))
             .collect()
     }
 
     /// The hashes a receiver needs with a chunk, highest first (RFC 7574 §5.4): the uncles below the segment's root
     /// without those that have no content and those implied by what the receiver already has.
-    pub fn uncles(&self, metadata: &SwarmMetadata, chunk: u32, receiver_has: &ChunkMap) -> Vec<(Bin, Hash)> {
-        let mut uncles = Vec::with_capacity(usize::from(metadata.segment_bits()));
+    pub fn uncles(
+        &self,
+        segments: &Segments,
+        chunk: u32,
+        receiver_has: &ChunkMap,
+        mut send: impl FnMut(Bin, Hash),
+    ) {
+        let has_any = |bin: Bin| receiver_has.present_in(bin.range()).next().is_some();
+        let mut path = [Bin::leaf(chunk); 33];
+        let mut length = 0;
         let mut bin = Bin::leaf(chunk);
-        while bin.layer() < metadata.segment_bits() {
-            let sibling = bin.sibling();
-            // A receiver that has a chunk below the parent knows both children of every node up to the root.
-            if receiver_has.present_in(bin.range()).next().is_some() {
-                break;
-            }
-            let implied = receiver_has.present_in(sibling.range()).next().is_some();
-            if !implied && !is_empty(metadata, sibling) {
-                match self.trusted(metadata, sibling) {
-                    Some(hash) => uncles.push((sibling, hash)),
+        // A receiver that has a chunk below the parent knows both children of every node up to the root.
+        while bin.layer() < segments.bits() && !has_any(bin.parent()) {
+            path[length] = bin.sibling();
+            length += 1;
+            bin = bin.parent();
+        }
+        for &sibling in path[..length].iter().rev() {
+            if !is_empty(segments, sibling) {
+                match self.trusted(segments, sibling) {
+                    Some(hash) => send(sibling, hash),
                     None => debug_assert!(false, "a verified chunk's uncles are known"),
                 }
             }
-            if implied {
-                break;
+        }
+    }
+
+    /// What shows how many chunks a live segment has: the hash of its last leaf, and the left uncles of that, from the
+    /// top down. With nothing to the right of it they hash to the root, and a leaf that exists is never all zero
+    /// (size detection as in RFC 7574 §5.6, for one subtree). `None` while one of them is not known.
+    pub(crate) fn extent(&self, segments: &Segments, segment: u32) -> Option<Vec<(Bin, Hash)>> {
+        let mut bin = Bin::leaf(segments.chunks_of(segment)?.end());
+        let mut extent = vec![(bin, self.trusted(segments, bin)?)];
+        while bin.layer() < segments.bits() {
+            if !bin.is_left() {
+                extent.push((bin.sibling(), self.trusted(segments, bin.sibling())?));
             }
             bin = bin.parent();
         }
-        uncles.reverse();
-        uncles
+        extent.reverse();
+        Some(extent)
+    }
+
+    /// Keeps hashes that a checked [`Extent`] showed to chain to the segment's root, which has to be known by now.
+    pub(crate) fn learn(&mut self, segments: &Segments, extent: &Extent) {
+        for &(bin, hash) in &extent.nodes {
+            if bin.layer() < segments.bits() {
+                self.commit(segments, bin, hash);
+            }
+        }
+    }
+
+    /// Forgets the nodes of segments before this one.
+    pub(crate) fn forget_before(&mut self, segment: u32) {
+        self.subtrees.drop_before(segment);
     }
 
     /// The peak hashes of a swarm of one segment, left to right (RFC 7574 §5.6), as far as they are known.
-    pub fn peaks(&self, metadata: &SwarmMetadata) -> Vec<(Bin, Hash)> {
-        if metadata.segments() != 1 {
+    pub fn peaks(&self, segments: &Segments) -> Vec<(Bin, Hash)> {
+        let (Some(1), Some(chunks)) = (segments.count(), segments.chunks_of(0)) else {
             return Vec::new();
-        }
-        let chunks = metadata.chunks_of(0).count();
-        peak_bins(chunks)
-            .filter_map(|bin| Some((bin, self.trusted(metadata, bin)?)))
+        };
+        peak_bins(chunks.count())
+            .filter_map(|bin| Some((bin, self.trusted(segments, bin)?)))
             .collect()
+    }
+}
+
+/// How many chunks a live segment has, shown by hashes that chain to its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Chunks, at least 1.
+    pub(crate) chunks: u32,
+    /// The last leaf, its left uncles, and the nodes on its path.
+    nodes: Vec<(Bin, Hash)>,
+}
+
+impl Extent {
+    /// Reads it off the hashes sent with a munro (see [`HashTree::extent`]); `None` when they do not show it.
+    pub(crate) fn read(segments: &Segments, segment: u32, root: &Hash, sent: &[(Bin, Hash)]) -> Option<Self> {
+        let span = segments.span(segment);
+        let find = |wanted: Bin| sent.iter().find(|(bin, _)| *bin == wanted).map(|(_, hash)| *hash);
+        let last = sent
+            .iter()
+            .filter(|(bin, _)| bin.layer() == 0 && span.contains(bin.first_chunk()))
+            .map(|(bin, _)| bin.first_chunk())
+            .max()?;
+        let mut bin = Bin::leaf(last);
+        let mut hash = find(bin).filter(|hash| !hash.is_zero())?;
+        let mut nodes = vec![(bin, hash)];
+        while bin.layer() < segments.bits() {
+            hash = if bin.is_left() {
+                Hash::of_children(&hash, &Hash::ZERO)
+            } else {
+                let left = find(bin.sibling()).filter(|hash| !hash.is_zero())?;
+                nodes.push((bin.sibling(), left));
+                Hash::of_children(&left, &hash)
+            };
+            bin = bin.parent();
+            nodes.push((bin, hash));
+        }
+        (hash == *root).then_some(Self {
+            chunks: last - span.start() + 1,
+            nodes,
+        })
     }
 }
 
@@ -282,11 +369,12 @@ pub fn node_of_leaves(leaves: &[Hash], bin: Bin) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SwarmMetadata;
     use crate::segment_table::{Segment, SegmentTable};
     use proptest::prelude::*;
 
     /// Metadata of segments of 1-byte chunks, with every segment's leaf hashes.
-    fn swarm(segments: &[Vec<u8>]) -> (SwarmMetadata, Vec<Vec<Hash>>) {
+    fn swarm(segments: &[Vec<u8>]) -> (Segments, Vec<Vec<Hash>>) {
         let leaves: Vec<Vec<Hash>> = segments
             .iter()
             .map(|bytes| bytes.chunks(1).map(Hash::of_chunk).collect())
@@ -302,17 +390,24 @@ mod tests {
                 .collect(),
         };
         (
-            SwarmMetadata::new(table.swarm_id(), 1, bits, table).unwrap(),
+            Segments::new(&SwarmMetadata::new(table.swarm_id(), 1, bits, table).unwrap()),
             leaves,
         )
     }
 
-    fn leaves_of(metadata: &SwarmMetadata, segment: u32, leaves: &[Hash]) -> Vec<(u32, Hash)> {
-        metadata
+    fn leaves_of(known: &Segments, segment: u32, leaves: &[Hash]) -> Vec<(u32, Hash)> {
+        known
             .chunks_of(segment)
+            .unwrap()
             .chunks()
             .zip(leaves.iter().copied())
             .collect()
+    }
+
+    fn uncles_of(tree: &HashTree, known: &Segments, chunk: u32, has: &ChunkMap) -> Vec<(Bin, Hash)> {
+        let mut uncles = Vec::new();
+        tree.uncles(known, chunk, has, |bin, hash| uncles.push((bin, hash)));
+        uncles
     }
 
     fn pattern(length: usize) -> Vec<u8> {
@@ -328,10 +423,10 @@ mod tests {
         let table = SegmentTable {
             segments: vec![Segment { size: 7162, root }],
         };
-        let metadata = SwarmMetadata::new(root, 1024, 3, table).unwrap();
+        let known = Segments::new(&SwarmMetadata::new(root, 1024, 3, table).unwrap());
         let mut tree = HashTree::new();
-        tree.verify_leaves(&metadata, &leaves_of(&metadata, 0, &leaves));
-        let peaks = tree.peaks(&metadata);
+        tree.verify_leaves(&known, &leaves_of(&known, 0, &leaves));
+        let peaks = tree.peaks(&known);
         let text: Vec<_> = peaks
             .iter()
             .map(|(bin, hash)| (bin.number(), hash.to_string()))
@@ -356,7 +451,7 @@ mod tests {
         assert_eq!(chunks_by_peaks(root, &peaks[..2]), None);
         assert_eq!(chunks_by_peaks(root, &[]), None);
         // Uncles of chunk 0, from the top; node 11 has peaks below it, node 13's other half does not exist.
-        let uncles = tree.uncles(&metadata, 0, &ChunkMap::new());
+        let uncles = uncles_of(&tree, &known, 0, &ChunkMap::new());
         assert_eq!(
             uncles.iter().map(|(bin, _)| bin.number()).collect::<Vec<_>>(),
             [11, 5, 2]
@@ -366,7 +461,7 @@ mod tests {
         let mut sent = Vec::new();
         for chunk in 0..7 {
             sent.push(
-                tree.uncles(&metadata, chunk, &have)
+                uncles_of(&tree, &known, chunk, &have)
                     .iter()
                     .map(|(bin, _)| bin.number())
                     .collect::<Vec<_>>(),
@@ -408,13 +503,13 @@ mod tests {
             order in prop::collection::vec(any::<prop::sample::Index>(), 0..120),
             forge in any::<prop::sample::Index>(),
         ) {
-            let (metadata, leaves) = swarm(&segments);
+            let (known, leaves) = swarm(&segments);
             let mut sender = HashTree::new();
             for (segment, leaves) in leaves.iter().enumerate() {
-                let verdicts = sender.verify_leaves(&metadata, &leaves_of(&metadata, segment as u32, leaves));
+                let verdicts = sender.verify_leaves(&known, &leaves_of(&known, segment as u32, leaves));
                 prop_assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Verified));
             }
-            let chunks: Vec<u32> = (0..metadata.segments()).flat_map(|s| metadata.chunks_of(s).chunks()).collect();
+            let chunks: Vec<u32> = (0..known.count().unwrap()).flat_map(|s| known.chunks_of(s).unwrap().chunks()).collect();
             let mut receiver = HashTree::new();
             let mut have = ChunkMap::new();
             for index in order {
@@ -422,38 +517,73 @@ mod tests {
                 if have.contains(chunk) {
                     continue;
                 }
-                let segment = metadata.segment_of(chunk);
-                let first = metadata.chunks_of(segment).start();
+                let segment = known.segment_of(chunk);
+                let first = known.span(segment).start();
                 let leaf = leaves[segment as usize][(chunk - first) as usize];
-                let uncles = sender.uncles(&metadata, chunk, &have);
+                let uncles = uncles_of(&sender, &known, chunk, &have);
                 prop_assert!(uncles.windows(2).all(|pair| pair[0].0.layer() > pair[1].0.layer()));
 
                 let before = format!("{receiver:?}");
-                prop_assert_eq!(receiver.verify(&metadata, chunk, Hash::of_chunk(b"forged"), &uncles), Verdict::Forged);
+                prop_assert_eq!(receiver.verify(&known, chunk, Hash::of_chunk(b"forged"), &uncles), Verdict::Forged);
                 if !uncles.is_empty() {
                     let mut forged = uncles.clone();
                     forged[forge.index(uncles.len())].1 = Hash::of_chunk(b"forged");
-                    prop_assert_eq!(receiver.verify(&metadata, chunk, leaf, &forged), Verdict::Forged);
+                    prop_assert_eq!(receiver.verify(&known, chunk, leaf, &forged), Verdict::Forged);
                     let mut short = uncles.clone();
                     short.remove(forge.index(uncles.len()));
-                    prop_assert_eq!(receiver.verify(&metadata, chunk, leaf, &short), Verdict::Incomplete);
+                    prop_assert_eq!(receiver.verify(&known, chunk, leaf, &short), Verdict::Incomplete);
                 }
                 prop_assert_eq!(format!("{receiver:?}"), before);
 
-                prop_assert_eq!(receiver.verify(&metadata, chunk, leaf, &uncles), Verdict::Verified);
+                prop_assert_eq!(receiver.verify(&known, chunk, leaf, &uncles), Verdict::Verified);
                 have.insert(ChunkRange::one(chunk));
                 // Naive oracle for every node on the path.
                 let mut bin = Bin::leaf(chunk);
-                while bin.layer() < metadata.segment_bits() {
+                while bin.layer() < known.bits() {
                     for bin in [bin, bin.sibling()] {
                         let local = Bin::new(bin.layer(), u64::from(bin.first_chunk() - first) >> bin.layer());
-                        let naive = if is_empty(&metadata, bin) { Hash::ZERO } else {
+                        let naive = if is_empty(&known, bin) { Hash::ZERO } else {
                             node_of_leaves(&leaves[segment as usize], local)
                         };
-                        prop_assert_eq!(receiver.trusted(&metadata, bin), Some(naive));
+                        prop_assert_eq!(receiver.trusted(&known, bin), Some(naive));
                     }
                     bin = bin.parent();
                 }
+            }
+        }
+
+        /// The extent shows the true number of chunks, and no other.
+        #[test]
+        fn the_extent_shows_how_many_chunks_there_are(
+            count in 1usize..33,
+            forge in any::<prop::sample::Index>(),
+        ) {
+            let (known, leaves) = swarm(&[vec![7; count], vec![9; 20]]);
+            let mut sender = HashTree::new();
+            sender.verify_leaves(&known, &leaves_of(&known, 0, &leaves[0]));
+            let extent = sender.extent(&known, 0).unwrap();
+            let root = known.root(0).unwrap();
+            let read = Extent::read(&known, 0, &root, &extent).unwrap();
+            prop_assert_eq!(read.chunks as usize, count);
+            let mut receiver = HashTree::new();
+            receiver.learn(&known, &read);
+            for (bin, hash) in &extent {
+                prop_assert_eq!(receiver.trusted(&known, *bin), Some(*hash));
+            }
+            // Left out, changed, or of another leaf: nothing is shown.
+            let at = forge.index(extent.len());
+            let mut less = extent.clone();
+            less.remove(at);
+            prop_assert_eq!(Extent::read(&known, 0, &root, &less), None);
+            let mut other = extent.clone();
+            other[at].1 = Hash::of_chunk(b"forged");
+            prop_assert_eq!(Extent::read(&known, 0, &root, &other), None);
+            prop_assert_eq!(Extent::read(&known, 1, &root, &extent), None);
+            for last in 0..count - 1 {
+                let mut uncles = uncles_of(&sender, &known, last as u32, &ChunkMap::new());
+                uncles.push((Bin::leaf(last as u32), leaves[0][last]));
+                let shown = Extent::read(&known, 0, &root, &uncles);
+                prop_assert!(shown.is_none_or(|shown| shown.chunks as usize == count));
             }
         }
 
@@ -464,16 +594,16 @@ mod tests {
             from_peers in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
             flip in prop::option::of(any::<prop::sample::Index>()),
         ) {
-            let (metadata, leaves) = swarm(core::slice::from_ref(&bytes));
-            let all = leaves_of(&metadata, 0, &leaves[0]);
+            let (known, leaves) = swarm(core::slice::from_ref(&bytes));
+            let all = leaves_of(&known, 0, &leaves[0]);
             let mut sender = HashTree::new();
-            sender.verify_leaves(&metadata, &all);
+            sender.verify_leaves(&known, &all);
             let mut receiver = HashTree::new();
             let mut have = ChunkMap::new();
             for index in from_peers {
                 let (chunk, leaf) = all[index.index(all.len())];
-                let uncles = sender.uncles(&metadata, chunk, &have);
-                receiver.verify(&metadata, chunk, leaf, &uncles);
+                let uncles = uncles_of(&sender, &known, chunk, &have);
+                receiver.verify(&known, chunk, leaf, &uncles);
                 have.insert(ChunkRange::one(chunk));
             }
             let mut rest: Vec<_> = all.iter().copied().filter(|(chunk, _)| !have.contains(*chunk)).collect();
@@ -483,14 +613,14 @@ mod tests {
             if let Some(flip) = flip {
                 let at = flip.index(rest.len());
                 rest[at].1 = Hash::of_chunk(b"forged");
-                let verdicts = receiver.verify_leaves(&metadata, &rest);
+                let verdicts = receiver.verify_leaves(&known, &rest);
                 prop_assert_eq!(verdicts[at], Verdict::Forged);
                 rest[at].1 = all.iter().find(|(chunk, _)| *chunk == rest[at].0).unwrap().1;
             }
-            let verdicts = receiver.verify_leaves(&metadata, &rest);
+            let verdicts = receiver.verify_leaves(&known, &rest);
             prop_assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Verified));
             for (chunk, leaf) in all {
-                prop_assert_eq!(receiver.trusted(&metadata, Bin::leaf(chunk)), Some(leaf));
+                prop_assert_eq!(receiver.trusted(&known, Bin::leaf(chunk)), Some(leaf));
             }
         }
     }

@@ -14,6 +14,10 @@ pub struct LinkId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FetchId(pub u32);
 
+/// One signature or certificate that a driver checks, numbered by the swarm that asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckId(pub u32);
+
 /// A swarm's identity in binary (RFC 7574 §7.4): the Merkle root of static content, or a live publisher's key
 /// ([`crate::live::LiveKey`]). Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,9 +12,15 @@
 
 pub mod bin;
 mod channel;
+mod checks;
+mod choker;
 pub mod chunk_map;
 pub mod chunk_range;
 pub mod datagram;
+#[cfg(not(feature = "simulation"))]
+mod digest;
+#[cfg(feature = "simulation")]
+pub mod digest;
 mod election;
 pub mod hash;
 pub mod hash_tree;
@@ -28,6 +34,9 @@ mod picker;
 pub mod proof;
 mod rate;
 pub mod segment_table;
+pub mod segments;
+pub mod sorted_map;
+pub mod status;
 mod store;
 pub mod swarm;
 pub mod time;
@@ -37,9 +46,11 @@ pub use chunk_map::ChunkMap;
 pub use chunk_range::ChunkRange;
 pub use hash::Hash;
 pub use hash_tree::HashTree;
-pub use ids::{FetchId, LinkId, PeerId, SwarmId};
+pub use ids::{CheckId, FetchId, LinkId, PeerId, SwarmId};
 pub use message::Message;
-pub use metadata::SwarmMetadata;
+pub use metadata::{Live, SwarmMetadata};
 pub use segment_table::SegmentTable;
+pub use segments::Segments;
+pub use status::PeerStatus;
 pub use swarm::{Config, Event, Input, Lane, Output, Source, Swarm};
 pub use time::Timestamp;

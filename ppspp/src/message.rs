@@ -1,11 +1,12 @@
-//! The messages of RFC 7574 §8, with 32-bit chunk ranges and SHA-256.
+//! The messages of RFC 7574 §8, with SHA-256. Chunks are specified by 32-bit chunk ranges or by 32-bit bins (§4), as
+//! the channel's handshake says; in memory they are ranges either way.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bytes::{Buf, BufMut, Bytes, TryGetError};
 
 use crate::hash::HASH_LENGTH;
-use crate::options::{ProtocolOptions, take};
+use crate::options::{Addressing, ProtocolOptions, take};
 use crate::{Bin, ChunkRange, Hash};
 
 /// Message type codes (RFC 7574 §8.2, table 7).
@@ -133,6 +134,12 @@ pub enum DecodeError {
     /// DATA without bytes.
     #[error("DATA for chunk {0} is empty")]
     EmptyChunk(u32),
+    /// A bin number that names no node.
+    #[error("bin {0} is no node")]
+    NotABin(u32),
+    /// A chunk addressing method that is not spoken here.
+    #[error("chunk addressing method {0:?} is not supported")]
+    Addressing(Addressing),
     /// A hash for a range that is no subtree.
     #[error("a hash for the chunks {0}..{1}, which are no subtree")]
     NotASubtree(u32, u32),
@@ -160,28 +167,70 @@ pub struct Format {
     pub chunk_size: u32,
     /// Signature length in bytes, in swarms that have signatures.
     pub signature_length: Option<u8>,
+    /// How chunks are specified: [`Addressing::ChunkRanges32`] or [`Addressing::Bins32`].
+    pub addressing: Addressing,
 }
+
+/// Bin 2³² − 1 of 32-bit bins means "none" (RFC 7574 §4.2).
+const NO_BIN: u32 = u32::MAX;
 
 fn put_range(out: &mut Vec<u8>, range: ChunkRange) {
     out.put_u32(range.start());
     out.put_u32(range.end());
 }
 
-fn get_range(input: &mut Bytes) -> Result<ChunkRange, DecodeError> {
-    let (start, end) = (input.try_get_u32()?, input.try_get_u32()?);
-    ChunkRange::new(start, end).ok_or(DecodeError::Reversed(start, end))
+/// One subtree.
+fn put_bin(out: &mut Vec<u8>, bin: Bin, format: &Format) {
+    match format.addressing {
+        // Only chunks that the other side could ask for by such a number.
+        Addressing::Bins32 => out.put_u32(bin.number() as u32),
+        _ => put_range(out, bin.range()),
+    }
 }
 
-fn get_bin(input: &mut Bytes) -> Result<Bin, DecodeError> {
-    let range = get_range(input)?;
+/// The message once for a range, or once for each bin of it.
+fn put_each(out: &mut Vec<u8>, code: u8, range: ChunkRange, format: &Format, rest: &[u8]) {
+    match format.addressing {
+        // Numbers that 32 bits do not hold cannot be spoken of over such a channel.
+        Addressing::Bins32 => {
+            for bin in range.bins().filter(|bin| bin.number() < u64::from(NO_BIN)) {
+                out.put_u8(code);
+                out.put_u32(bin.number() as u32);
+                out.put_slice(rest);
+            }
+        }
+        _ => {
+            out.put_u8(code);
+            put_range(out, range);
+            out.put_slice(rest);
+        }
+    }
+}
+
+fn get_range(input: &mut Bytes, format: &Format) -> Result<ChunkRange, DecodeError> {
+    match format.addressing {
+        Addressing::ChunkRanges32 => {
+            let (start, end) = (input.try_get_u32()?, input.try_get_u32()?);
+            ChunkRange::new(start, end).ok_or(DecodeError::Reversed(start, end))
+        }
+        Addressing::Bins32 => match input.try_get_u32()? {
+            NO_BIN => Err(DecodeError::NotABin(NO_BIN)),
+            number => Ok(Bin::from_number(number).range()),
+        },
+        other => Err(DecodeError::Addressing(other)),
+    }
+}
+
+fn get_bin(input: &mut Bytes, format: &Format) -> Result<Bin, DecodeError> {
+    let range = get_range(input, format)?;
     range
         .bin()
         .ok_or(DecodeError::NotASubtree(range.start(), range.end()))
 }
 
 impl Message {
-    /// Appends the message.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    /// Appends the message; with bins, a range that is no single node becomes several messages.
+    pub fn encode(&self, format: &Format, out: &mut Vec<u8>) {
         match self {
             Self::Handshake { source, options } => {
                 out.put_u8(code::HANDSHAKE);
@@ -192,17 +241,10 @@ impl Message {
                 chunk,
                 timestamp,
                 bytes,
-            } => encode_data(out, *chunk, *timestamp, bytes),
-            Self::Ack { range, delay } => {
-                out.put_u8(code::ACK);
-                put_range(out, *range);
-                out.put_i64(*delay);
-            }
-            Self::Have(range) => {
-                out.put_u8(code::HAVE);
-                put_range(out, *range);
-            }
-            Self::Integrity { bin, hash } => encode_integrity(out, *bin, hash),
+            } => encode_data(out, format, *chunk, *timestamp, bytes),
+            Self::Ack { range, delay } => put_each(out, code::ACK, *range, format, &delay.to_be_bytes()),
+            Self::Have(range) => put_each(out, code::HAVE, *range, format, &[]),
+            Self::Integrity { bin, hash } => encode_integrity(out, format, *bin, hash),
             Self::PexResV4(address, port) => {
                 out.put_u8(code::PEX_RESV4);
                 out.put_slice(&address.octets());
@@ -210,19 +252,10 @@ impl Message {
             }
             Self::PexReq => out.put_u8(code::PEX_REQ),
             Self::SignedIntegrity { bin, time, signature } => {
-                out.put_u8(code::SIGNED_INTEGRITY);
-                put_range(out, bin.range());
-                out.put_u64(*time);
-                out.put_slice(signature);
+                encode_signed(out, format, *bin, *time, signature);
             }
-            Self::Request(range) => {
-                out.put_u8(code::REQUEST);
-                put_range(out, *range);
-            }
-            Self::Cancel(range) => {
-                out.put_u8(code::CANCEL);
-                put_range(out, *range);
-            }
+            Self::Request(range) => put_each(out, code::REQUEST, *range, format, &[]),
+            Self::Cancel(range) => put_each(out, code::CANCEL, *range, format, &[]),
             Self::Choke => out.put_u8(code::CHOKE),
             Self::Unchoke => out.put_u8(code::UNCHOKE),
             Self::PexResV6(address, port) => {
@@ -246,7 +279,7 @@ impl Message {
                 options: ProtocolOptions::decode(input)?,
             },
             code::DATA => {
-                let range = get_range(input)?;
+                let range = get_range(input, format)?;
                 if range.count() != 1 {
                     return Err(DecodeError::ManyChunks(range.start(), range.end()));
                 }
@@ -263,12 +296,12 @@ impl Message {
                 }
             }
             code::ACK => Self::Ack {
-                range: get_range(input)?,
+                range: get_range(input, format)?,
                 delay: input.try_get_i64()?,
             },
-            code::HAVE => Self::Have(get_range(input)?),
+            code::HAVE => Self::Have(get_range(input, format)?),
             code::INTEGRITY => {
-                let bin = get_bin(input)?;
+                let bin = get_bin(input, format)?;
                 let mut hash = [0; HASH_LENGTH];
                 input.try_copy_to_slice(&mut hash)?;
                 Self::Integrity {
@@ -281,13 +314,13 @@ impl Message {
             code::SIGNED_INTEGRITY => {
                 let length = format.signature_length.ok_or(DecodeError::Unsigned)?;
                 Self::SignedIntegrity {
-                    bin: get_bin(input)?,
+                    bin: get_bin(input, format)?,
                     time: input.try_get_u64()?,
                     signature: take(input, usize::from(length))?,
                 }
             }
-            code::REQUEST => Self::Request(get_range(input)?),
-            code::CANCEL => Self::Cancel(get_range(input)?),
+            code::REQUEST => Self::Request(get_range(input, format)?),
+            code::CANCEL => Self::Cancel(get_range(input, format)?),
             code::CHOKE => Self::Choke,
             code::UNCHOKE => Self::Unchoke,
             code::PEX_RESV6 => Self::PexResV6(Ipv6Addr::from(input.try_get_u128()?), input.try_get_u16()?),
@@ -304,16 +337,24 @@ impl Message {
 }
 
 /// Appends DATA without taking the chunk's bytes into a [`Message`] first.
-pub(crate) fn encode_data(out: &mut Vec<u8>, chunk: u32, timestamp: u64, bytes: &[u8]) {
+pub(crate) fn encode_data(out: &mut Vec<u8>, format: &Format, chunk: u32, timestamp: u64, bytes: &[u8]) {
     out.put_u8(code::DATA);
-    put_range(out, ChunkRange::one(chunk));
+    put_bin(out, Bin::leaf(chunk), format);
     out.put_u64(timestamp);
     out.put_slice(bytes);
 }
 
 /// Appends INTEGRITY.
-pub(crate) fn encode_integrity(out: &mut Vec<u8>, bin: Bin, hash: &Hash) {
+pub(crate) fn encode_integrity(out: &mut Vec<u8>, format: &Format, bin: Bin, hash: &Hash) {
     out.put_u8(code::INTEGRITY);
-    put_range(out, bin.range());
+    put_bin(out, bin, format);
     out.put_slice(hash.as_ref());
+}
+
+/// Appends SIGNED_INTEGRITY.
+pub(crate) fn encode_signed(out: &mut Vec<u8>, format: &Format, bin: Bin, time: u64, signature: &[u8]) {
+    out.put_u8(code::SIGNED_INTEGRITY);
+    put_bin(out, bin, format);
+    out.put_u64(time);
+    out.put_slice(signature);
 }

@@ -1,18 +1,42 @@
 //! What a peer knows of a swarm before it talks to anybody: the swarm metadata of RFC 7574 §1.3.
 
-use core::ops::Range;
+use core::time::Duration;
 
-use crate::segment_table::SegmentTableError;
-use crate::{ChunkRange, Hash, SegmentTable};
+use crate::hash::layers_for;
+use crate::live::LiveKey;
+use crate::options::IntegrityMethod;
+use crate::segment_table::{MAX_SEGMENT_BITS, SegmentTableError};
+use crate::{Hash, SegmentTable, SwarmId};
 
-/// A static swarm's identity and shape. The chunks of segment *s* are `s << segment_bits` and following, so every
-/// segment is an aligned subtree.
+/// A swarm's identity and shape. The chunks of segment *s* are `s << segment_bits` and following, so every segment is
+/// an aligned subtree.
 #[derive(Clone, Debug)]
 pub struct SwarmMetadata {
-    swarm_id: Hash,
+    swarm_id: SwarmId,
     chunk_size: u32,
     segment_bits: u8,
-    table: SegmentTable,
+    content: Content,
+}
+
+/// What makes a segment trusted.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// All segments' subtree roots, which hash to the swarm ID.
+    Static(SegmentTable),
+    /// The publisher's signatures.
+    Live(LiveKey, Live),
+}
+
+/// What is fixed about a live swarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// [`IntegrityMethod::UnifiedMerkleTree`] (every segment's root is signed) or [`IntegrityMethod::SignAll`] (every
+    /// chunk is).
+    pub integrity: IntegrityMethod,
+    /// Segments kept and served behind the newest, at least 1 (live discard window, RFC 7574 §6.2).
+    pub discard_window: u32,
+    /// Upper bound of a segment's duration.
+    pub segment_duration: Duration,
 }
 
 /// Why metadata do not fit together.
@@ -37,10 +61,24 @@ pub enum MetadataError {
         /// What was said.
         found: u8,
     },
+    /// A live swarm with static content's integrity method.
+    #[error("a live swarm's integrity is sign all or the unified Merkle tree")]
+    Integrity,
+    /// No chunk size, or too many layers for chunk numbers of 32 bits.
+    #[error("live segments of 2^{segment_bits} chunks of {chunk_size} bytes cannot be addressed")]
+    Address {
+        /// What was said.
+        segment_bits: u8,
+        /// What was said, in bytes.
+        chunk_size: u32,
+    },
+    /// A window of no segments, or one that chunk numbers of 32 bits do not hold.
+    #[error("a discard window of {0} segments")]
+    Window(u32),
 }
 
 impl SwarmMetadata {
-    /// Checks that the parts belong together.
+    /// Static content: checks that the parts belong together.
     ///
     /// # Errors
     /// [`MetadataError`] names the first part that does not.
@@ -66,16 +104,45 @@ impl SwarmMetadata {
             });
         }
         Ok(Self {
-            swarm_id,
+            swarm_id: swarm_id.into(),
             chunk_size,
             segment_bits,
-            table,
+            content: Content::Static(table),
         })
     }
 
-    /// The Merkle root over all segments.
-    pub fn swarm_id(&self) -> Hash {
-        self.swarm_id
+    /// A live stream signed by `key`.
+    ///
+    /// # Errors
+    /// [`MetadataError`] names the part that cannot be.
+    pub fn live(key: LiveKey, chunk_size: u32, segment_bits: u8, live: Live) -> Result<Self, MetadataError> {
+        if !matches!(
+            live.integrity,
+            IntegrityMethod::SignAll | IntegrityMethod::UnifiedMerkleTree
+        ) {
+            return Err(MetadataError::Integrity);
+        }
+        if chunk_size == 0 || segment_bits > MAX_SEGMENT_BITS {
+            return Err(MetadataError::Address {
+                segment_bits,
+                chunk_size,
+            });
+        }
+        let window = u64::from(live.discard_window);
+        if window == 0 || layers_for(window) + segment_bits > 31 {
+            return Err(MetadataError::Window(live.discard_window));
+        }
+        Ok(Self {
+            swarm_id: key.swarm_id().clone(),
+            chunk_size,
+            segment_bits,
+            content: Content::Live(key, live),
+        })
+    }
+
+    /// The Merkle root over all segments, or the live publisher's key.
+    pub fn swarm_id(&self) -> &SwarmId {
+        &self.swarm_id
     }
 
     /// Bytes in a chunk; the last of a segment may be shorter.
@@ -88,64 +155,60 @@ impl SwarmMetadata {
         self.segment_bits
     }
 
-    /// How many segments there are.
-    pub fn segments(&self) -> u32 {
-        self.table.segments.len() as u32
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
     }
 
-    /// All segments' bytes.
-    pub fn bytes(&self) -> u64 {
-        self.table.bytes()
+    /// The publisher's key; `None` for static content.
+    pub fn live_key(&self) -> Option<&LiveKey> {
+        match &self.content {
+            Content::Static(_) => None,
+            Content::Live(key, _) => Some(key),
+        }
     }
 
-    /// Bytes in a segment. `segment` < [`Self::segments`].
-    pub fn segment_size(&self, segment: u32) -> u64 {
-        self.table.segments[segment as usize].size
+    /// What is fixed about a live stream; `None` for static content.
+    pub fn live_settings(&self) -> Option<&Live> {
+        match &self.content {
+            Content::Static(_) => None,
+            Content::Live(_, live) => Some(live),
+        }
     }
 
-    /// Root of a segment's subtree. `segment` < [`Self::segments`].
-    pub fn segment_root(&self, segment: u32) -> Hash {
-        self.table.segments[segment as usize].root
+    /// The integrity method that handshakes name (RFC 7574 §7.5).
+    pub fn integrity(&self) -> IntegrityMethod {
+        self.live_settings()
+            .map_or(IntegrityMethod::MerkleHashTree, |live| live.integrity)
     }
+}
 
-    /// The segment a chunk number falls into, whether or not both exist.
-    pub fn segment_of(&self, chunk: u32) -> u32 {
-        chunk >> self.segment_bits
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::SignatureAlgorithm;
 
-    /// The chunks of a segment. `segment` < [`Self::segments`].
-    pub fn chunks_of(&self, segment: u32) -> ChunkRange {
-        let first = segment << self.segment_bits;
-        let count = self.segment_size(segment).div_ceil(u64::from(self.chunk_size));
-        ChunkRange::new(first, first + (count - 1) as u32).expect("a segment has at least one chunk")
-    }
-
-    /// Does this chunk exist?
-    pub fn exists(&self, chunk: u32) -> bool {
-        let segment = self.segment_of(chunk);
-        segment < self.segments() && self.chunks_of(segment).contains(chunk)
-    }
-
-    /// Bytes in a chunk that exists.
-    pub fn chunk_length(&self, chunk: u32) -> u32 {
-        let bytes = self.bytes_in_segment(ChunkRange::one(chunk));
-        (bytes.end - bytes.start) as u32
-    }
-
-    /// Where existing chunks of one segment lie inside that segment, in bytes.
-    pub fn bytes_in_segment(&self, chunks: ChunkRange) -> Range<u64> {
-        let segment = self.segment_of(chunks.start());
-        let first = u64::from(segment << self.segment_bits);
-        let size = u64::from(self.chunk_size);
-        let start = (u64::from(chunks.start()) - first) * size;
-        let end = ((u64::from(chunks.end()) - first + 1) * size).min(self.segment_size(segment));
-        start..end
-    }
-
-    /// The parts of `range` that exist, segment by segment.
-    pub fn existing(&self, range: ChunkRange) -> impl Iterator<Item = ChunkRange> + '_ {
-        let last = self.segment_of(range.end()).min(self.segments() - 1);
-        (self.segment_of(range.start())..=last)
-            .filter_map(move |segment| self.chunks_of(segment).intersection(range))
+    #[test]
+    fn live_metadata_that_cannot_be() {
+        let key = LiveKey::new(SignatureAlgorithm::Ed25519, &[7; 32]).unwrap();
+        let live = Live {
+            integrity: IntegrityMethod::UnifiedMerkleTree,
+            discard_window: 15,
+            segment_duration: Duration::from_secs(2),
+        };
+        let make = |chunk_size, bits, live| SwarmMetadata::live(key.clone(), chunk_size, bits, live).err();
+        assert_eq!(make(16384, 9, live), None);
+        let integrity = IntegrityMethod::MerkleHashTree;
+        assert_eq!(
+            make(16384, 9, Live { integrity, ..live }),
+            Some(MetadataError::Integrity)
+        );
+        assert!(matches!(make(0, 9, live), Some(MetadataError::Address { .. })));
+        assert!(matches!(make(1, 32, live), Some(MetadataError::Address { .. })));
+        let window = |discard_window| Live {
+            discard_window,
+            ..live
+        };
+        assert_eq!(make(1, 9, window(0)), Some(MetadataError::Window(0)));
+        assert_eq!(make(1, 28, window(9)), Some(MetadataError::Window(9)));
     }
 }

@@ -1,12 +1,12 @@
 //! Ranges being fetched from the origin over HTTP.
 
-use std::collections::BTreeMap;
-
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
+use crate::digest::Digests;
 use crate::rate::{RateMeter, RoundTrip};
-use crate::{ChunkMap, ChunkRange, FetchId, Hash, SwarmMetadata, Timestamp};
+use crate::sorted_map::SortedMap;
+use crate::{ChunkMap, ChunkRange, FetchId, Hash, Segments, Timestamp};
 
 /// One HTTP request for chunks of one segment.
 #[derive(Debug)]
@@ -50,12 +50,14 @@ pub(crate) struct Leaf {
 /// All fetches of a swarm, what they measured, and chunks that wait for their siblings to be verified.
 #[derive(Debug, Default)]
 pub(crate) struct Origin {
-    pub(crate) fetches: BTreeMap<FetchId, Fetch>,
+    pub(crate) fetches: SortedMap<FetchId, Fetch>,
     issued: u32,
     meter: RateMeter,
     latency: RoundTrip,
-    unverified: BTreeMap<u32, Leaf>,
+    unverified: SortedMap<u32, Leaf>,
     waiting: ChunkMap,
+    /// Live segments fetched whole before their munro was known, and the last chunk of each.
+    bodies: SortedMap<u32, u32>,
 }
 
 impl Origin {
@@ -78,48 +80,114 @@ impl Origin {
     /// Takes bytes of a body. Returns the fetch when its last chunk is there; bytes past it are ignored.
     pub(crate) fn receive(
         &mut self,
-        metadata: &SwarmMetadata,
+        segments: &Segments,
+        digests: &Digests,
         id: FetchId,
-        data: &[u8],
+        data: &Bytes,
         wanted: impl Fn(u32) -> bool,
         now: Timestamp,
     ) -> Received {
         let mut received = Received::default();
-        let Some(fetch) = self.fetches.get_mut(&id) else {
+        let Some(fetch) = self.fetches.get_mut(id) else {
             received.discarded = data.len();
             return received;
         };
         if fetch.last_data.is_none() {
             self.latency.record(now.since(fetch.started));
         }
+        let length = digests.length(data);
         self.meter
-            .record(data.len(), now.since(fetch.last_data.unwrap_or(fetch.started)));
+            .record(length, now.since(fetch.last_data.unwrap_or(fetch.started)));
         fetch.last_data = Some(now);
-        fetch.partial.extend_from_slice(data);
-        while let Some(rest) = fetch.rest() {
-            let chunk = rest.start();
-            let length = metadata.chunk_length(chunk) as usize;
+        let end = segments
+            .chunks_of(fetch.segment)
+            .map_or(fetch.chunks.end(), |chunks| chunks.end().min(fetch.chunks.end()));
+        let mut unverified = Unverified {
+            leaves: &mut self.unverified,
+            waiting: &mut self.waiting,
+            digests,
+        };
+        if length != data.len() {
+            // A stub stands for a whole chunk.
+            received.discarded += unverified.keep(fetch.next, data.clone(), &wanted);
+            fetch.next += 1;
+        } else {
+            fetch.partial.extend_from_slice(data);
+        }
+        while fetch.next <= end {
+            let chunk = fetch.next;
+            // A last chunk of unknown length ends with the body, or is a full one.
+            let length = segments.chunk_length(chunk) as usize;
             if fetch.partial.len() < length {
                 return received;
             }
             let bytes = fetch.partial.split_to(length).freeze();
             fetch.next += 1;
-            if wanted(chunk) && !self.waiting.contains(chunk) {
-                self.unverified.insert(
-                    chunk,
-                    Leaf {
-                        hash: Hash::of_chunk(&bytes),
-                        bytes,
-                    },
-                );
-                self.waiting.insert(ChunkRange::one(chunk));
-            } else {
-                received.discarded += length;
-            }
+            received.discarded += unverified.keep(chunk, bytes, &wanted);
+        }
+        let segment = fetch.segment;
+        self.fetches.remove(id);
+        if segments.chunks_of(segment).is_none() {
+            self.bodies.insert(segment, end);
         }
         received.complete = true;
-        self.fetches.remove(&id);
         received
+    }
+
+    /// The body of a fetch is at its end, as HTTP says it should be. What is left of it is the segment's last chunk,
+    /// where its length was not known. `None` when that makes no segment: the body was too short.
+    pub(crate) fn end(
+        &mut self,
+        segments: &Segments,
+        digests: &Digests,
+        id: FetchId,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
+        let fetch = self.fetches.get_mut(id)?;
+        let (segment, last) = (fetch.segment, fetch.next);
+        let known = segments.chunks_of(segment);
+        let open_ended = known.is_none();
+        let is_last = known.is_none_or(|chunks| chunks.end() == last);
+        let nothing = fetch.partial.is_empty();
+        let first = segments.span(segment).start();
+        if !is_last || segments.exact_length(last).is_some() || (nothing && (!open_ended || last == first)) {
+            return None;
+        }
+        let rest = fetch.partial.split().freeze();
+        self.fetches.remove(id);
+        let end = if nothing { last - 1 } else { last };
+        if !nothing {
+            let mut unverified = Unverified {
+                leaves: &mut self.unverified,
+                waiting: &mut self.waiting,
+                digests,
+            };
+            unverified.keep(last, rest, &wanted);
+        }
+        if open_ended {
+            self.bodies.insert(segment, end);
+        }
+        Some(segment)
+    }
+
+    /// The last chunk of a live segment that is here whole, unverified and as the origin sent it.
+    pub(crate) fn body(&self, segment: u32) -> Option<u32> {
+        self.bodies.get(segment).copied()
+    }
+
+    /// Live segments that are here whole and unverified.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = u32> + '_ {
+        self.bodies.keys()
+    }
+
+    /// A whole unverified segment is no longer waited for.
+    pub(crate) fn forget_body(&mut self, segment: u32) {
+        self.bodies.remove(segment);
+    }
+
+    /// Is a fetch for this segment under way?
+    pub(crate) fn is_fetching(&self, segment: u32) -> bool {
+        self.fetches.values().any(|fetch| fetch.segment == segment)
     }
 
     /// Chunks that are here but not verified.
@@ -130,15 +198,21 @@ impl Origin {
     /// The unverified leaves of a segment.
     pub(crate) fn leaves(&self, chunks: ChunkRange) -> Vec<(u32, Hash)> {
         self.unverified
-            .range(chunks.chunks())
-            .map(|(&chunk, leaf)| (chunk, leaf.hash))
+            .from(chunks.start())
+            .take_while(|(chunk, _)| *chunk <= chunks.end())
+            .map(|(chunk, leaf)| (chunk, leaf.hash))
             .collect()
+    }
+
+    /// An unverified chunk.
+    pub(crate) fn peek(&self, chunk: u32) -> Option<&Bytes> {
+        self.unverified.get(chunk).map(|leaf| &leaf.bytes)
     }
 
     /// Takes an unverified chunk out, because it was verified, turned out forged, or came from a peer meanwhile.
     pub(crate) fn take(&mut self, chunk: u32) -> Option<Bytes> {
         self.waiting.remove(ChunkRange::one(chunk));
-        self.unverified.remove(&chunk).map(|leaf| leaf.bytes)
+        self.unverified.remove(chunk).map(|leaf| leaf.bytes)
     }
 
     /// How long a fetch of so many bytes takes, by what was measured; `None` before the first.
@@ -150,6 +224,26 @@ impl Origin {
     /// Bytes per second, measured.
     pub(crate) fn rate(&self) -> Option<f64> {
         self.meter.rate()
+    }
+}
+
+/// Where chunks wait until they can be verified.
+struct Unverified<'a> {
+    leaves: &'a mut SortedMap<u32, Leaf>,
+    waiting: &'a mut ChunkMap,
+    digests: &'a Digests,
+}
+
+impl Unverified<'_> {
+    /// Keeps a chunk; returns the bytes nobody needs.
+    fn keep(&mut self, chunk: u32, bytes: Bytes, wanted: impl Fn(u32) -> bool) -> usize {
+        if !wanted(chunk) || self.waiting.contains(chunk) {
+            return self.digests.length(&bytes);
+        }
+        let hash = self.digests.leaf(&bytes);
+        self.leaves.insert(chunk, Leaf { hash, bytes });
+        self.waiting.insert(ChunkRange::one(chunk));
+        0
     }
 }
 

@@ -4,15 +4,19 @@
 //! first and several peers in parallel; a segment that no neighbour has is fetched from the origin by one elected
 //! peer ([`crate::election`]). Near the deadline the origin is asked for the chunk ranges that the peers would not
 //! deliver in time. Nothing is asked for twice, but near the deadline, where a late chunk is asked for again.
+//!
+//! Inside a segment the chunks that fewest neighbours have come first, and each peer begins somewhere else: those that
+//! download the same segment then have something to give each other.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use core::cmp::Ordering;
 use core::time::Duration;
 
 use crate::channel::Channel;
+use crate::checks::Checks;
 use crate::election;
 use crate::origin::Origin;
-use crate::{ChunkMap, ChunkRange, LinkId, PeerId, SwarmMetadata, Timestamp};
+use crate::sorted_map::SortedMap;
+use crate::{ChunkMap, ChunkRange, LinkId, PeerId, Segments, Timestamp};
 
 /// Segments whose deadline is closer than this are taken in order of their deadlines, later ones by rarity.
 const NEAR: Duration = Duration::from_secs(10);
@@ -46,7 +50,7 @@ pub(crate) struct Demand {
     pub(crate) since: Timestamp,
     pub(crate) p2p_bytes: u64,
     pub(crate) http_bytes: u64,
-    pub(crate) sources: BTreeSet<LinkId>,
+    pub(crate) sources: Vec<LinkId>,
     failures: u32,
     retry_at: Timestamp,
 }
@@ -64,15 +68,24 @@ pub(crate) enum Decision {
 
 /// What the picker looks at.
 pub(crate) struct View<'a> {
-    pub(crate) metadata: &'a SwarmMetadata,
+    pub(crate) segments: &'a Segments,
     pub(crate) has: &'a ChunkMap,
-    pub(crate) channels: &'a BTreeMap<LinkId, Channel>,
+    pub(crate) channels: &'a SortedMap<LinkId, Channel>,
     pub(crate) origin: &'a Origin,
     pub(crate) me: &'a PeerId,
     /// May the origin be asked at all, and how close to the deadline at the latest?
     pub(crate) urgent_window: Duration,
     /// Neighbours are being connected: worth waiting a little for.
     pub(crate) prospects: bool,
+    /// How long a live segment is; `None` for static content.
+    pub(crate) live: Option<Duration>,
+    /// Chunks whose signatures are being checked are on their way.
+    pub(crate) checks: &'a Checks,
+    /// Peers show the extent of live segments; else it comes from the origin, and before that there is nothing to ask
+    /// them for.
+    pub(crate) shown_by_peers: bool,
+    /// Members of the swarm by the tracker; 0 = unknown.
+    pub(crate) members: u32,
 }
 
 /// A peer that can be asked now.
@@ -83,6 +96,7 @@ struct Lane<'a> {
     queued: f64,
     rate: f64,
     round_trip: f64,
+    reluctance: f64,
 }
 
 impl Lane<'_> {
@@ -90,39 +104,58 @@ impl Lane<'_> {
     fn completion(&self, bytes: f64) -> f64 {
         (self.queued + bytes) / self.rate + self.round_trip
     }
+
+    /// The lower, the sooner this peer is asked.
+    fn cost(&self, bytes: f64) -> f64 {
+        self.completion(bytes) * self.reluctance
+    }
 }
 
 /// The demands of one swarm, and the rules.
 #[derive(Debug, Default)]
 pub(crate) struct ChunkPicker {
-    demands: BTreeMap<u32, Demand>,
+    demands: SortedMap<u32, Demand>,
 }
 
 impl ChunkPicker {
-    /// Wants a segment, or moves its deadline.
-    pub(crate) fn demand(&mut self, segment: u32, deadline: Timestamp, now: Timestamp) {
+    /// Wants a segment, or moves its deadline; `true` when it was not wanted before.
+    pub(crate) fn demand(&mut self, segment: u32, deadline: Timestamp, now: Timestamp) -> bool {
+        let fresh = !self.demands.contains_key(segment);
         self.demands
-            .entry(segment)
-            .or_insert(Demand {
+            .get_or_insert_with(segment, || Demand {
                 deadline,
                 since: now,
                 p2p_bytes: 0,
                 http_bytes: 0,
-                sources: BTreeSet::new(),
+                sources: Vec::new(),
                 failures: 0,
                 retry_at: now,
             })
             .deadline = deadline;
+        fresh
     }
 
     /// No longer wants a segment.
     pub(crate) fn withdraw(&mut self, segment: u32) -> Option<Demand> {
-        self.demands.remove(&segment)
+        self.demands.remove(segment)
     }
 
     /// Is this segment wanted?
     pub(crate) fn wants(&self, segment: u32) -> bool {
-        self.demands.contains_key(&segment)
+        self.demands.contains_key(segment)
+    }
+
+    /// Is any segment from `first` to `last` wanted?
+    pub(crate) fn wants_any(&self, first: u32, last: u32) -> bool {
+        self.demands
+            .from(first)
+            .next()
+            .is_some_and(|(segment, _)| segment <= last)
+    }
+
+    /// When a segment is needed, if it is wanted.
+    pub(crate) fn deadline(&self, segment: u32) -> Option<Timestamp> {
+        self.demands.get(segment).map(|demand| demand.deadline)
     }
 
     /// Is nothing wanted?
@@ -132,7 +165,7 @@ impl ChunkPicker {
 
     /// The demand for a segment, for its accounts.
     pub(crate) fn get_mut(&mut self, segment: u32) -> Option<&mut Demand> {
-        self.demands.get_mut(&segment)
+        self.demands.get_mut(segment)
     }
 
     /// Time stood still for this process.
@@ -142,7 +175,7 @@ impl ChunkPicker {
 
     /// An origin fetch for this segment failed. `true` = give it up.
     pub(crate) fn origin_failed(&mut self, segment: u32, now: Timestamp) -> bool {
-        let Some(demand) = self.demands.get_mut(&segment) else {
+        let Some(demand) = self.demands.get_mut(segment) else {
             return false;
         };
         demand.failures += 1;
@@ -169,11 +202,11 @@ impl ChunkPicker {
         let mut order: Vec<_> = self
             .demands
             .iter()
-            .map(|(&segment, demand)| {
+            .map(|(segment, demand)| {
                 let rarity = if demand.deadline.since(now) <= NEAR {
                     0
                 } else {
-                    let chunks = view.metadata.chunks_of(segment);
+                    let chunks = view.segments.span(segment);
                     let holders = view
                         .channels
                         .values()
@@ -205,14 +238,14 @@ struct Plan<'a> {
     view: &'a View<'a>,
     lanes: Vec<Lane<'a>>,
     /// Chunks asked of peers, with whom and when they are expected (seconds from now).
-    asked: BTreeMap<u32, (LinkId, f64)>,
+    asked: SortedMap<u32, (LinkId, f64)>,
     fetches: usize,
     decisions: Vec<Decision>,
 }
 
 impl<'a> Plan<'a> {
     fn new(now: Timestamp, view: &'a View<'a>) -> Self {
-        let mut asked = BTreeMap::new();
+        let mut asked = SortedMap::new();
         let mut lanes = Vec::new();
         for channel in view.channels.values().filter(|channel| channel.is_open()) {
             let rate = channel.rate(now);
@@ -234,11 +267,12 @@ impl<'a> Plan<'a> {
                 link: channel.link,
                 has: &channel.has,
                 room: channel
-                    .pipeline(view.metadata.chunk_size())
+                    .pipeline(view.segments.chunk_size())
                     .saturating_sub(outstanding),
                 queued: outstanding as f64,
                 rate,
                 round_trip: channel.round_trip().as_secs_f64(),
+                reluctance: channel.status.reluctance(),
             });
         }
         Self {
@@ -251,9 +285,9 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The chunks of a segment that are neither here nor coming from the origin, in the order to ask for them.
-    fn missing(&self, segment: u32, far: bool) -> Vec<u32> {
-        let chunks = self.view.metadata.chunks_of(segment);
+    /// The chunks of a segment that are neither here nor coming from the origin. While a live segment's extent is not
+    /// known, those that some neighbour says it has.
+    fn missing(&self, segment: u32) -> Vec<u32> {
         let coming: Vec<ChunkRange> = self
             .view
             .origin
@@ -262,22 +296,43 @@ impl<'a> Plan<'a> {
             .filter(|fetch| fetch.segment == segment)
             .filter_map(|fetch| fetch.rest())
             .collect();
-        let mut missing: Vec<u32> = self
-            .view
-            .has
-            .missing_in(chunks)
-            .flat_map(ChunkRange::chunks)
-            .filter(|chunk| {
-                !self.view.origin.waiting().contains(*chunk)
-                    && !coming.iter().any(|rest| rest.contains(*chunk))
-            })
-            .collect();
-        if far && !missing.is_empty() {
-            // Neighbours that start at different places have something to give each other.
-            let turn = self.view.me.0[(segment % 32) as usize] as usize * missing.len() / 256;
-            missing.rotate_left(turn);
+        let wanted = |chunk: &u32| {
+            !self.view.origin.waiting().contains(*chunk)
+                && !coming.iter().any(|rest| rest.contains(*chunk))
+                && !self.view.checks.has_chunk(*chunk)
+        };
+        match self.view.segments.chunks_of(segment) {
+            Some(chunks) => self
+                .view
+                .has
+                .missing_in(chunks)
+                .flat_map(ChunkRange::chunks)
+                .filter(wanted)
+                .collect(),
+            None if !self.view.shown_by_peers => Vec::new(),
+            None => {
+                let span = self.view.segments.span(segment);
+                let mut claimed = ChunkMap::new();
+                for lane in &self.lanes {
+                    lane.has.present_in(span).for_each(|run| {
+                        claimed.insert(run);
+                    });
+                }
+                let chunks = claimed.runs().iter().copied().flat_map(ChunkRange::chunks);
+                chunks.filter(wanted).collect()
+            }
         }
+    }
+
+    /// Rarest first, from a place of this peer's own on.
+    fn by_rarity(&self, segment: u32, missing: &mut [u32]) {
+        if missing.len() < 2 || self.lanes.len() < 2 {
+            return;
+        }
+        let turn = self.view.me.0[(segment % 32) as usize] as usize * missing.len() / 256;
+        missing.rotate_left(turn);
         missing
+            .sort_by_cached_key(|&chunk| self.lanes.iter().filter(|lane| lane.has.contains(chunk)).count());
     }
 
     fn segment(&mut self, segment: u32, demand: &Demand) {
@@ -286,26 +341,38 @@ impl<'a> Plan<'a> {
         if nothing_to_give && left > self.view.urgent_window {
             return;
         }
-        let mut missing = self.missing(segment, left > NEAR);
-        if missing.is_empty() {
+        let mut missing = self.missing(segment);
+        let unknown = self.view.segments.chunks_of(segment).is_none();
+        let offered = |channel: &Channel| has_any(&channel.has, self.view.segments.span(segment));
+        let nobody = missing.is_empty() && !(unknown && self.view.channels.values().any(offered));
+        let on_its_way = self.view.origin.is_fetching(segment) || self.view.origin.body(segment).is_some();
+        if missing.is_empty() && (!unknown || on_its_way) {
             return;
         }
-        let bytes: f64 = missing
-            .iter()
-            .map(|&chunk| f64::from(self.view.metadata.chunk_length(chunk)))
-            .sum();
+        let bytes: f64 = if unknown {
+            self.view.segments.probable_size() as f64
+        } else {
+            missing
+                .iter()
+                .map(|&chunk| f64::from(self.view.segments.chunk_length(chunk)))
+                .sum()
+        };
         let fetch_time = self.view.origin.estimate(bytes as u64).unwrap_or(UNKNOWN_FETCH);
         let urgent = left <= (fetch_time * 2 + ORIGIN_SLACK).min(self.view.urgent_window);
         let origin_now = demand.retry_at <= self.now && self.fetches < URGENT_FETCHES;
         if urgent && origin_now && self.peers_too_slow(segment, &missing, bytes, left.max(fetch_time)) {
-            if left <= HEDGE {
-                self.give_up_late(&missing, left);
+            if left <= HEDGE || unknown {
+                self.give_up_late(&missing, left, unknown);
             }
-            missing.retain(|chunk| !self.asked.contains_key(chunk));
+            if unknown {
+                return self.fetch_all(segment, demand, URGENT_FETCHES);
+            }
+            missing.retain(|chunk| !self.asked.contains_key(*chunk));
             self.fetch(segment, demand, &missing, URGENT_FETCHES);
             return;
         }
-        missing.retain(|chunk| !self.asked.contains_key(chunk));
+        missing.retain(|chunk| !self.asked.contains_key(*chunk));
+        self.by_rarity(segment, &mut missing);
         missing.retain(|&chunk| !self.ask(chunk));
         // What some neighbour has will come from it when there is room.
         missing.retain(|&chunk| {
@@ -315,19 +382,28 @@ impl<'a> Plan<'a> {
                 .values()
                 .any(|channel| channel.has.contains(chunk))
         });
-        if !missing.is_empty() && (urgent || self.is_ours(segment, demand)) {
-            self.fetch(
-                segment,
-                demand,
-                &missing,
-                if urgent { URGENT_FETCHES } else { CALM_FETCHES },
-            );
+        let at_most = if urgent { URGENT_FETCHES } else { CALM_FETCHES };
+        if unknown {
+            if nobody && (urgent || self.is_ours(segment, demand)) {
+                self.fetch_all(segment, demand, at_most);
+            }
+        } else if !missing.is_empty() && (urgent || self.is_ours(segment, demand)) {
+            self.fetch(segment, demand, &missing, at_most);
+        }
+    }
+
+    /// The whole of a segment of which nothing is known yet.
+    fn fetch_all(&mut self, segment: u32, demand: &Demand, at_most: usize) {
+        if demand.retry_at <= self.now && self.fetches < at_most {
+            self.fetches += 1;
+            let span = self.view.segments.span(segment);
+            self.decisions.push(Decision::Fetch(segment, span));
         }
     }
 
     /// Would the peers who have these chunks need longer than `limit` for all of them, by what is measured?
     fn peers_too_slow(&self, segment: u32, missing: &[u32], bytes: f64, limit: Duration) -> bool {
-        let chunks = self.view.metadata.chunks_of(segment);
+        let chunks = self.view.segments.span(segment);
         let able = || self.lanes.iter().filter(|lane| has_any(lane.has, chunks));
         let rate: f64 = able().map(|lane| lane.rate).sum();
         if rate <= 0.0 {
@@ -336,25 +412,26 @@ impl<'a> Plan<'a> {
         let others: f64 = able().map(|lane| lane.queued).sum::<f64>()
             - missing
                 .iter()
-                .filter(|chunk| self.asked.contains_key(chunk))
-                .map(|&chunk| f64::from(self.view.metadata.chunk_length(chunk)))
+                .filter(|chunk| self.asked.contains_key(**chunk))
+                .map(|&chunk| f64::from(self.view.segments.chunk_length(chunk)))
                 .sum::<f64>();
         let round_trip = able().map(|lane| lane.round_trip).fold(0.0, f64::max);
         let partly = missing.iter().any(|chunk| {
-            !self.asked.contains_key(chunk) && !self.lanes.iter().any(|lane| lane.has.contains(*chunk))
+            !self.asked.contains_key(*chunk) && !self.lanes.iter().any(|lane| lane.has.contains(*chunk))
         });
         partly || (others.max(0.0) + bytes) / rate + round_trip > limit.as_secs_f64() * 0.7
     }
 
-    /// Near the deadline, chunks that would come late from the peer asked are taken away from it.
-    fn give_up_late(&mut self, missing: &[u32], left: Duration) {
+    /// Near the deadline, chunks that would come late from the peer asked are taken away from it; `all` of them when
+    /// the whole segment is fetched.
+    fn give_up_late(&mut self, missing: &[u32], left: Duration, all: bool) {
         for chunk in missing {
             let late = self
                 .asked
-                .get(chunk)
-                .filter(|(_, expected)| *expected > left.as_secs_f64().max(0.5));
+                .get(*chunk)
+                .filter(|(_, expected)| all || *expected > left.as_secs_f64().max(0.5));
             if let Some(&(link, _)) = late {
-                self.asked.remove(chunk);
+                self.asked.remove(*chunk);
                 self.decisions.push(Decision::Cancel(link, *chunk));
             }
         }
@@ -362,12 +439,12 @@ impl<'a> Plan<'a> {
 
     /// Asks the peer that would have the chunk here first; `false` when nobody with room has it.
     fn ask(&mut self, chunk: u32) -> bool {
-        let bytes = self.view.metadata.chunk_length(chunk) as usize;
+        let bytes = self.view.segments.chunk_length(chunk) as usize;
         let best = self
             .lanes
             .iter_mut()
             .filter(|lane| lane.room >= bytes && lane.has.contains(chunk))
-            .min_by(|a, b| a.completion(bytes as f64).total_cmp(&b.completion(bytes as f64)));
+            .min_by(|a, b| a.cost(bytes as f64).total_cmp(&b.cost(bytes as f64)));
         let Some(lane) = best else { return false };
         lane.room -= bytes;
         lane.queued += bytes as f64;
@@ -379,7 +456,7 @@ impl<'a> Plan<'a> {
     /// Is it up to this peer to fetch a segment that no neighbour has?
     fn is_ours(&self, segment: u32, demand: &Demand) -> bool {
         let waited = self.now.since(demand.since);
-        let candidates: Vec<&PeerId> = self
+        let candidates: Vec<(Ordering, &PeerId)> = self
             .view
             .channels
             .values()
@@ -390,13 +467,18 @@ impl<'a> Plan<'a> {
                         .position
                         .is_some_and(|position| position <= segment && segment - position <= FOLLOWS)
             })
-            .map(|channel| &channel.peer)
+            .map(|channel| (channel.seniority(), &channel.peer))
             .collect();
         if candidates.is_empty() && self.view.prospects {
             return false;
         }
+        let known = candidates.len();
         let rank = election::rank(self.view.me, candidates.into_iter(), segment);
-        waited >= PATIENCE * rank
+        let Some(duration) = self.view.live else {
+            return waited >= PATIENCE * rank;
+        };
+        let step = PATIENCE.min(duration / 2);
+        waited >= election::patience(self.view.me, segment, rank, known, self.view.members, step)
     }
 
     /// Fetches runs of chunks from the origin, as far as the number of fetches allows.

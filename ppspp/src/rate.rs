@@ -17,7 +17,8 @@ impl RateMeter {
     /// `bytes` took `busy` of transfer time.
     pub(crate) fn record(&mut self, bytes: usize, busy: Duration) {
         let seconds = busy.as_secs_f64();
-        let keep = 0.5_f64.powf(seconds / HALF_LIFE);
+        // A quotient, not a power: the same to the last bit on every platform.
+        let keep = HALF_LIFE / (HALF_LIFE + seconds);
         self.bytes = self.bytes * keep + bytes as f64;
         self.busy = self.busy * keep + seconds;
     }

@@ -12,6 +12,13 @@ use ppspp::options::{Addressing, HashFunction, IntegrityMethod, ProtocolOptions}
 use ppspp::swarm::{Event, Input, Lane, Output, Reason};
 use ppspp::{ChunkRange, LinkId, Message, PeerId, Timestamp};
 
+/// How messages look in these swarms.
+const RANGES: Format = Format {
+    chunk_size: harness::CHUNK,
+    signature_length: None,
+    addressing: Addressing::ChunkRanges32,
+};
+
 fn world() -> World {
     World::new(20, 100_000)
 }
@@ -132,7 +139,7 @@ fn a_handshake_for_another_swarm_meets_silence() {
         version: Some(1),
         ..Default::default()
     };
-    Message::Handshake { source: 5, options }.encode(&mut data);
+    Message::Handshake { source: 5, options }.encode(&RANGES, &mut data);
     let data = Bytes::from(data);
     assert!(!world.nodes[a].swarm.claims(link, &data));
     world.nodes[a]
@@ -218,7 +225,7 @@ impl Puppet {
         };
         let mut opening = vec![0; 4];
         // A lower channel ID than any other: this side is the initiator.
-        Message::Handshake { source: 1, options }.encode(&mut opening);
+        Message::Handshake { source: 1, options }.encode(&RANGES, &mut opening);
         let sent = Self::outputs(
             world,
             who,
@@ -252,7 +259,9 @@ impl Puppet {
 
     fn say(&self, world: &mut World, who: usize, messages: &[Message]) -> Vec<Bytes> {
         let mut datagram = self.channel.to_be_bytes().to_vec();
-        messages.iter().for_each(|message| message.encode(&mut datagram));
+        messages
+            .iter()
+            .for_each(|message| message.encode(&RANGES, &mut datagram));
         Self::outputs(
             world,
             who,
@@ -310,19 +319,11 @@ fn announcing_everything_stops_service_and_asks_only_for_what_exists() {
     );
     let asked: Vec<Message> = sent
         .into_iter()
-        .flat_map(|datagram| {
-            Messages::new(
-                datagram,
-                Format {
-                    chunk_size: harness::CHUNK,
-                    signature_length: None,
-                },
-            )
-        })
+        .flat_map(|datagram| Messages::new(datagram, RANGES))
         .map(Result::unwrap)
         .collect();
     assert!(!asked.is_empty());
-    let exists = world.metadata.chunks_of(19);
+    let exists = world.chunks_of(19);
     for message in asked {
         let Message::Request(range) = message else {
             panic!("{message:?}")
@@ -337,7 +338,7 @@ fn unasked_chunks_are_thrown_away() {
     let a = world.join();
     let puppet = Puppet::new(&mut world, a);
     let bytes = Bytes::copy_from_slice(&world.content[3][..harness::CHUNK as usize]);
-    let chunk = world.metadata.chunks_of(3).start();
+    let chunk = world.chunks_of(3).start();
     world.input(a, Input::Timeout);
     let mut datagram = puppet.channel.to_be_bytes().to_vec();
     Message::Data {
@@ -345,7 +346,7 @@ fn unasked_chunks_are_thrown_away() {
         timestamp: 0,
         bytes: bytes.clone(),
     }
-    .encode(&mut datagram);
+    .encode(&RANGES, &mut datagram);
     world.input(
         a,
         Input::Datagram {

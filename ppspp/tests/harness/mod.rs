@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ppspp::hash::SubtreeHasher;
+use ppspp::live::{LiveKey, NtpTime, SignatureAlgorithm, chunk_signing_input, signing_input};
+use ppspp::options::IntegrityMethod;
+use ppspp::proof::{ProofSignature, SegmentProof};
 use ppspp::segment_table::{Segment, segment_bits};
-use ppspp::swarm::{Config, Event, Input, Lane, Output, Reason};
-use ppspp::{FetchId, LinkId, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
+use ppspp::swarm::{Config, Event, Input, Lane, Member, Output, Reason};
+use ppspp::{FetchId, Hash, LinkId, Live, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
 
 pub const CHUNK: u32 = 8192;
 
@@ -57,9 +60,17 @@ enum Pending {
         fetch: FetchId,
         data: Bytes,
     },
+    OriginEnd {
+        to: usize,
+        fetch: FetchId,
+    },
     OriginFailed {
         to: usize,
         fetch: FetchId,
+    },
+    Proof {
+        to: usize,
+        segment: u32,
     },
     LinkDown {
         to: usize,
@@ -127,6 +138,28 @@ pub struct Node {
     pub window: u32,
     pub stalls: Duration,
     aborted: Vec<FetchId>,
+    /// Members named by neighbours: who, through which link.
+    pub candidates: Vec<(PeerId, LinkId)>,
+    /// Whole live segments the player got unproven.
+    pub unproven: Vec<u32>,
+}
+
+/// A stream that is being published: segment n is there from (n + 1) × its length after the start on.
+#[derive(Clone, Copy)]
+pub struct Broadcast {
+    pub start: Timestamp,
+    pub integrity: IntegrityMethod,
+    /// What the origin has for proofs.
+    pub proofs: Proofs,
+}
+
+/// Proofs of a live origin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Proofs {
+    Good,
+    Missing,
+    /// Not the publisher's signature.
+    Forged,
 }
 
 /// The whole world.
@@ -142,9 +175,35 @@ pub struct World {
     /// The origin serves other bytes than the metadata promise.
     pub origin_corrupt: bool,
     pub control_bytes: u64,
+    pub live: Option<Broadcast>,
     queue: BinaryHeap<Reverse<Scheduled>>,
     order: u64,
     next_link: u32,
+}
+
+/// Stands for the publisher's signature: the core never looks into one. `key` 0 is the publisher's.
+pub fn sign(key: u8, message: &[u8]) -> [u8; 64] {
+    let half = Hash::of_chunk(&[&[key], message].concat());
+    let mut signature = [0; 64];
+    signature[..32].copy_from_slice(half.as_ref());
+    signature[32..].copy_from_slice(half.as_ref());
+    signature
+}
+
+/// Stands for a membership certificate of `peer` until `expires`; `good`: by the tracker, for this swarm.
+pub fn certificate(peer: PeerId, expires: Timestamp, good: bool) -> Bytes {
+    [&[u8::from(good)], &peer.0[..], &expires.0.to_be_bytes()]
+        .concat()
+        .into()
+}
+
+fn member(certificate: &[u8]) -> Option<Member> {
+    let (good, rest) = certificate.split_first()?;
+    let (peer, expires) = rest.split_first_chunk::<32>()?;
+    (*good == 1).then_some(Member {
+        peer: PeerId(*peer),
+        expires: Timestamp(u64::from_be_bytes(expires.try_into().ok()?)),
+    })
 }
 
 const WINDOW_BYTES: usize = 256 * 1024;
@@ -163,14 +222,91 @@ impl World {
             origin_rate: 2e6,
             origin_corrupt: false,
             control_bytes: 0,
+            live: None,
             queue: BinaryHeap::new(),
             order: 0,
             next_link: 1,
         }
     }
 
+    /// A live stream of the same segments, of which so many have been published.
+    pub fn live(segments: usize, segment_bytes: usize, published: u32, integrity: IntegrityMethod) -> Self {
+        let mut world = Self::new(segments, segment_bytes);
+        let key = LiveKey::new(SignatureAlgorithm::EcdsaP256Sha256, &[7; 64]).unwrap();
+        let live = Live {
+            integrity,
+            discard_window: 10,
+            segment_duration: Duration::from_secs_f64(world.segment_seconds),
+        };
+        let bits = segment_bits(world.content.iter().map(|segment| segment.len() as u64), CHUNK).unwrap();
+        world.metadata = SwarmMetadata::live(key, CHUNK, bits + 1, live).unwrap();
+        let before = f64::from(published) * world.segment_seconds;
+        world.live = Some(Broadcast {
+            start: Timestamp(world.now.0 - (before * 1e6) as u64),
+            integrity,
+            proofs: Proofs::Good,
+        });
+        world
+    }
+
+    /// When a live segment was signed.
+    pub fn signed_at(&self, segment: u32) -> Timestamp {
+        let live = self.live.unwrap();
+        live.start + Duration::from_secs_f64(f64::from(segment + 1) * self.segment_seconds)
+    }
+
+    /// Live segments that are there by now.
+    pub fn published(&self) -> u32 {
+        match self.live {
+            None => self.content.len() as u32,
+            Some(live) => {
+                let count = self.now.since(live.start).as_secs_f64() / self.segment_seconds;
+                (count as u32).min(self.content.len() as u32)
+            }
+        }
+    }
+
+    /// What the origin has beside a live segment.
+    pub fn proof(&self, segment: u32) -> SegmentProof {
+        let live = self.live.unwrap();
+        let bits = self.metadata.segment_bits();
+        let bytes = &self.content[segment as usize];
+        let mut hasher = SubtreeHasher::new(CHUNK, bits);
+        hasher.update(bytes);
+        let (size, root) = hasher.finish();
+        let time = NtpTime::from_unix(self.signed_at(segment));
+        let mut proof = SegmentProof {
+            integrity: live.integrity,
+            segment_bits: bits,
+            segment,
+            size,
+            root,
+            signatures: Vec::new(),
+        };
+        let range = proof.munro().range();
+        let key = u8::from(live.proofs == Proofs::Forged);
+        proof.signatures = match live.integrity {
+            IntegrityMethod::SignAll => (range.start()..)
+                .zip(bytes.chunks(CHUNK as usize))
+                .map(|(chunk, bytes)| ProofSignature {
+                    time,
+                    signature: sign(key, &chunk_signing_input(chunk, time, bytes)),
+                })
+                .collect(),
+            _ => vec![ProofSignature {
+                time,
+                signature: sign(key, &signing_input(range, time, &root)),
+            }],
+        };
+        proof
+    }
+
     pub fn size(&self) -> u64 {
-        self.metadata.bytes()
+        self.content.iter().map(|segment| segment.len() as u64).sum()
+    }
+
+    pub fn chunks_of(&self, segment: u32) -> ppspp::ChunkRange {
+        ppspp::Segments::new(&self.metadata).chunks_of(segment).unwrap()
     }
 
     pub fn fetched(&self) -> u64 {
@@ -178,14 +314,15 @@ impl World {
     }
 
     pub fn join(&mut self) -> usize {
+        self.join_with(|_| {})
+    }
+
+    pub fn join_with(&mut self, configure: impl FnOnce(&mut Config)) -> usize {
         let seed = self.nodes.len() as u64 + 1;
         let mut rng = fastrand::Rng::with_seed(seed * 1000);
         let id = PeerId(std::array::from_fn(|_| rng.u8(..)));
-        let config = Config {
-            peer_id: id,
-            seed,
-            urgent_window: Duration::from_secs(6),
-        };
+        let mut config = Config::new(id, seed);
+        configure(&mut config);
         self.nodes.push(Node {
             id,
             swarm: Swarm::new(config, self.metadata.clone()),
@@ -206,6 +343,8 @@ impl World {
             window: 15,
             stalls: Duration::ZERO,
             aborted: Vec::new(),
+            candidates: Vec::new(),
+            unproven: Vec::new(),
         });
         self.nodes.len() - 1
     }
@@ -253,6 +392,10 @@ impl World {
 
     pub fn play(&mut self, who: usize) {
         self.nodes[who].playing = true;
+        if self.live.is_some() {
+            let edge = self.published().saturating_sub(3);
+            self.nodes[who].position = f64::from(edge) * self.segment_seconds;
+        }
         self.schedule(Duration::ZERO, Pending::Play { who });
     }
 
@@ -316,7 +459,30 @@ impl World {
                     );
                 }
             }
-            Output::Event(event) => self.nodes[who].events.push((self.now, event)),
+            Output::FetchProof { segment } => {
+                let latency = Duration::from_millis(50);
+                self.schedule(latency, Pending::Proof { to: who, segment });
+            }
+            Output::CheckSignature {
+                check,
+                message,
+                signature,
+            } => {
+                let valid = signature == sign(0, &message);
+                self.input(who, Input::SignatureChecked { check, valid });
+            }
+            Output::CheckCertificate { check, certificate } => {
+                let member = member(&certificate);
+                self.input(who, Input::CertificateChecked { check, member });
+            }
+            Output::Candidate { peer, via, .. } => self.nodes[who].candidates.push((peer, via)),
+            Output::Event(event) => {
+                if let Event::Unproven { segment, chunks } = &event {
+                    assert_eq!(chunks.concat(), self.content[*segment as usize]);
+                    self.nodes[who].unproven.push(*segment);
+                }
+                self.nodes[who].events.push((self.now, event));
+            }
         }
     }
 
@@ -372,7 +538,11 @@ impl World {
         if !self.nodes[who].origin_works {
             return self.schedule(latency, Pending::OriginFailed { to: who, fetch });
         }
-        let mut body = self.content[segment as usize][bytes.start as usize..bytes.end as usize].to_vec();
+        if segment >= self.published() {
+            return self.schedule(latency, Pending::OriginFailed { to: who, fetch });
+        }
+        let end = bytes.end.min(self.content[segment as usize].len() as u64);
+        let mut body = self.content[segment as usize][bytes.start as usize..end as usize].to_vec();
         if self.origin_corrupt {
             body[0] ^= 1;
         }
@@ -382,12 +552,14 @@ impl World {
             let data = Bytes::copy_from_slice(piece);
             self.schedule_at(at, Pending::OriginData { to: who, fetch, data });
         }
+        self.schedule_at(at, Pending::OriginEnd { to: who, fetch });
         self.nodes[who].origin_free_at = at;
     }
 
     /// One step of a player: wants what is ahead, plays when the current segment is here.
     fn step_player(&mut self, who: usize) {
-        let segments = self.metadata.segments();
+        let segments = self.content.len() as u32;
+        let published = self.published();
         let seconds = self.segment_seconds;
         let node = &mut self.nodes[who];
         let current = (node.position / seconds) as u32;
@@ -395,17 +567,18 @@ impl World {
             node.playing = false;
             return;
         }
-        if node.swarm.has().contains_range(self.metadata.chunks_of(current)) {
+        let there =
+            |segment: u32| node.swarm.read_segment(segment).is_some() || node.unproven.contains(&segment);
+        let played = there(current);
+        let to = published.min(current + node.window);
+        let wanted: Vec<u32> = (current..to).filter(|segment| !there(*segment)).collect();
+        if played {
             node.position += STEP.as_secs_f64();
         } else {
             node.stalls += STEP;
         }
         let position = node.position;
-        let to = segments.min(current + node.window);
         node.wanted_to = node.wanted_to.max(to);
-        let wanted: Vec<u32> = (current..to)
-            .filter(|segment| !node.swarm.has().contains_range(self.metadata.chunks_of(*segment)))
-            .collect();
         for segment in wanted {
             let ahead = (f64::from(segment) * seconds - position).max(0.0);
             let deadline = self.now + Duration::from_secs_f64(ahead);
@@ -444,6 +617,17 @@ impl World {
                         self.nodes[to].fetched += data.len() as u64;
                         self.input(to, Input::OriginData { fetch, data });
                     }
+                }
+                Pending::OriginEnd { to, fetch } => {
+                    if !self.nodes[to].aborted.contains(&fetch) {
+                        self.input(to, Input::OriginEnd { fetch });
+                    }
+                }
+                Pending::Proof { to, segment } => {
+                    let there = self.live.is_some_and(|live| live.proofs != Proofs::Missing)
+                        && segment < self.published();
+                    let proof = there.then(|| self.proof(segment).encode().into());
+                    self.input(to, Input::Proof { segment, proof });
                 }
                 Pending::OriginFailed { to, fetch } => self.input(to, Input::OriginFailed { fetch }),
                 Pending::LinkDown { to, link } => {

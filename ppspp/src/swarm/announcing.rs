@@ -1,0 +1,170 @@
+//! Telling peers what is here (HAVE, RFC 7574 §3.2), often enough for chunks to spread and seldom enough to cost
+//! nothing: under 1 KB a minute and neighbour, whatever the length of the content.
+//!
+//! A new chunk is told at once to a few neighbours that lack it, in turn others: as many as this peer could serve
+//! anyway. The rest hear of it when its segment is complete, or after a while, with all that came in between as one
+//! interval. Who has a chunk is not told of it.
+
+use core::time::Duration;
+
+use super::{Lane, Output, Swarm};
+use crate::message::Message;
+use crate::{ChunkRange, LinkId, Timestamp};
+
+/// Neighbours told at once.
+const EAGER: usize = 3;
+/// What is told at once waits this long for more (profile §12.4); static content, live.
+const HAVE_DELAY: Duration = Duration::from_millis(100);
+const LIVE_HAVE_DELAY: Duration = Duration::from_millis(30);
+/// Shortest time between two HAVEs to the same neighbour while a segment comes; static content, live.
+const HAVE_GAP: Duration = Duration::from_millis(500);
+const LIVE_HAVE_GAP: Duration = Duration::from_millis(150);
+/// The others hear of a new chunk after this at the latest.
+const LAZY_DELAY: Duration = Duration::from_secs(2);
+
+impl Swarm {
+    /// HAVE for everything, run by run.
+    pub(super) fn announce_all(&mut self, link: LinkId) {
+        let Some(channel) = self.channels.get_mut(link) else {
+            return;
+        };
+        if !self.upload {
+            return;
+        }
+        for run in self.store.has().runs() {
+            channel.queue(&Message::Have(*run));
+        }
+        channel.unannounced = crate::ChunkMap::new();
+        channel.announce_at = None;
+    }
+
+    /// A chunk is new here; `complete`: so is its segment.
+    pub(super) fn announce(&mut self, chunk: u32, complete: bool, now: Timestamp) {
+        if !self.upload {
+            return;
+        }
+        let (delay, gap) = if self.metadata.live_key().is_some() {
+            (LIVE_HAVE_DELAY, LIVE_HAVE_GAP)
+        } else {
+            (HAVE_DELAY, HAVE_GAP)
+        };
+        if self.eager.is_empty() {
+            self.choose_eager();
+        }
+        let span = self.segments.span(self.segments.segment_of(chunk));
+        for (link, channel) in self.channels.iter_mut() {
+            if !channel.is_open() {
+                continue;
+            }
+            if !channel.has.contains(chunk) {
+                channel.unannounced.insert(ChunkRange::one(chunk));
+            }
+            if channel.unannounced.is_empty() {
+                continue;
+            }
+            let news = complete && channel.unannounced.present_in(span).next().is_some();
+            let due = if news {
+                now + delay
+            } else if self.eager.contains(&link) {
+                (now + delay).max(channel.last_announced + gap)
+            } else {
+                now + LAZY_DELAY
+            };
+            channel.announce_at = Some(channel.announce_at.map_or(due, |earlier| earlier.min(due)));
+        }
+    }
+
+    /// Whom to tell at once: others each time, of those that might ask.
+    fn choose_eager(&mut self) {
+        self.eager.extend(
+            self.channels
+                .values()
+                .filter(|channel| channel.is_open() && !channel.choking)
+                .map(|channel| channel.link),
+        );
+        if self.eager.len() > EAGER + 1 {
+            for at in 0..EAGER {
+                let other = self.rng.usize(at..self.eager.len());
+                self.eager.swap(at, other);
+            }
+            self.eager.truncate(EAGER);
+        }
+    }
+
+    /// Chunks that went before they were announced are not to be announced.
+    pub(super) fn forget_unannounced(&mut self) {
+        let has = self.store.has();
+        for channel in self.channels.values_mut() {
+            let gone: Vec<ChunkRange> = channel
+                .unannounced
+                .runs()
+                .iter()
+                .flat_map(|run| has.missing_in(*run))
+                .collect();
+            gone.into_iter().for_each(|run| channel.unannounced.remove(run));
+        }
+    }
+
+    /// HAVE for what is new to this peer: the largest complete intervals around it (RFC 7574 §8.7).
+    fn announce_fresh(&mut self, link: LinkId, now: Timestamp) {
+        let Some(channel) = self.channels.get_mut(link) else {
+            return;
+        };
+        channel.announce_at = None;
+        channel.last_announced = now;
+        let fresh = core::mem::take(&mut channel.unannounced);
+        let mut told: Option<ChunkRange> = None;
+        for run in fresh.runs() {
+            let Some(interval) = self.store.has().run_around(run.start()) else {
+                continue;
+            };
+            // Runs with a hole that has been filled since are one interval now.
+            if told != Some(interval) {
+                channel.queue(&Message::Have(interval));
+                told = Some(interval);
+            }
+        }
+        // The next chunks are told to others at once.
+        if let Some(at) = self.eager.iter().position(|eager| *eager == link) {
+            self.eager.swap_remove(at);
+        }
+    }
+
+    /// Sends what is due.
+    pub(super) fn flush(&mut self, now: Timestamp) {
+        let mut next = self.channels.keys().next();
+        while let Some(link) = next {
+            let due = self
+                .channels
+                .get(link)
+                .is_some_and(|channel| channel.announce_at.is_some_and(|due| due <= now));
+            if due {
+                self.announce_fresh(link, now);
+            }
+            self.flush_channel(link, now);
+            next = self
+                .channels
+                .from(LinkId(link.0.saturating_add(1)))
+                .next()
+                .map(|(link, _)| link);
+            if link.0 == u32::MAX {
+                break;
+            }
+        }
+    }
+
+    /// Sends the control datagrams of one channel.
+    pub(super) fn flush_channel(&mut self, link: LinkId, now: Timestamp) {
+        self.tune_in(link);
+        let Some(channel) = self.channels.get_mut(link) else {
+            return;
+        };
+        while let Some(datagram) = channel.take_control(now) {
+            self.outputs.push_back(Output::Transmit {
+                link,
+                lane: Lane::Control,
+                datagram,
+            });
+        }
+    }
+}

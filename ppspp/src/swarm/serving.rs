@@ -1,0 +1,158 @@
+//! Giving chunks to peers.
+
+use bytes::Bytes;
+
+use super::{Event, Lane, Output, Swarm};
+use crate::message::{Format, Message, encode_data, encode_integrity, encode_signed};
+use crate::{Bin, ChunkRange, Hash, LinkId, Timestamp};
+
+/// Most bytes of a datagram with DATA beside the chunk: channel ID, header, a signed munro, and up to 64 hashes.
+const MESSAGE_OVERHEAD: usize = 4 + 17 + 81 + 64 * 41;
+
+impl Swarm {
+    pub(super) fn requested(&mut self, link: LinkId, range: ChunkRange, now: Timestamp) {
+        let Some(channel) = self.channels.get_mut(link) else {
+            return;
+        };
+        channel.last_asked = Some(now);
+        if channel.choking {
+            channel.queue(&Message::Choke);
+            return;
+        }
+        self.store
+            .has()
+            .present_in(range)
+            .for_each(|run| channel.enqueue_upload(run, now));
+        self.serve(link, now);
+    }
+
+    /// Sends what is asked for while there is room: chunks are chosen only then, so that CANCEL works.
+    pub(super) fn serve(&mut self, link: LinkId, now: Timestamp) {
+        // Never more than there is room for: a full data channel loses what it is given.
+        let longest = self.segments.chunk_size() as usize + MESSAGE_OVERHEAD;
+        loop {
+            let Some(channel) = self.channels.get_mut(link) else {
+                return;
+            };
+            if !channel.is_open() || channel.free < longest {
+                return;
+            }
+            let Some(chunk) = channel.next_upload() else {
+                return;
+            };
+            let Some((datagram, length, stub)) = self.chunk_datagram(link, chunk, now) else {
+                continue;
+            };
+            if let Some(channel) = self.channels.get_mut(link) {
+                channel.free = channel
+                    .free
+                    .saturating_sub(datagram.len() + length as usize - stub);
+                channel.note_sent(now);
+                channel.sent_bytes += u64::from(length);
+                channel.recently_sent += u64::from(length);
+            }
+            self.store.touch(self.segments.segment_of(chunk), now);
+            self.outputs.push_back(Output::Transmit {
+                link,
+                lane: Lane::Bulk,
+                datagram,
+            });
+            self.event(Event::Uploaded { link, bytes: length });
+        }
+    }
+
+    /// A chunk with what its receiver needs to verify it, the chunk's length, and how much of that is in the datagram
+    /// (all, outside simulations); `None` when it is not here, or cannot be proven.
+    fn chunk_datagram(&self, link: LinkId, chunk: u32, now: Timestamp) -> Option<(Bytes, u32, usize)> {
+        let channel = self.channels.get(link)?;
+        let bytes = self.store.get(chunk)?;
+        let segment = self.segments.segment_of(chunk);
+        let format = &channel.format;
+        let mut datagram = Vec::with_capacity(bytes.len() + 1024);
+        datagram.extend(channel.remote?.to_be_bytes());
+        if self.is_sign_all() {
+            let (time, signature) = self.live.chunk_signatures.get(chunk)?;
+            encode_signed(&mut datagram, format, Bin::leaf(chunk), time.0, signature);
+        } else {
+            // Peaks come before the first chunk (RFC 7574 §5.6); a peer that has the metadata knows them.
+            if channel.has.is_empty() {
+                for (bin, hash) in self.tree.peaks(&self.segments) {
+                    encode_integrity(&mut datagram, format, bin, &hash);
+                }
+            }
+            let span = self.segments.span(segment);
+            if channel.has.present_in(span).next().is_none()
+                && !self.encode_munro(segment, format, &mut datagram)
+            {
+                return None;
+            }
+            let send = |bin, hash: Hash| encode_integrity(&mut datagram, format, bin, &hash);
+            self.tree.uncles(&self.segments, chunk, &channel.has, send);
+        }
+        encode_data(&mut datagram, format, chunk, now.0, bytes);
+        Some((datagram.into(), self.digests.length(bytes) as u32, bytes.len()))
+    }
+
+    /// A live segment's root with its signature, and what shows its extent. Static content needs nothing; `false`
+    /// when this peer cannot prove the segment.
+    pub(super) fn encode_munro(&self, segment: u32, format: &Format, datagram: &mut Vec<u8>) -> bool {
+        let Some(munro) = self.segments.munro(segment) else {
+            return true;
+        };
+        let Some(extent) = self.tree.extent(&self.segments, segment) else {
+            return false;
+        };
+        let bin = Bin::new(self.segments.bits(), u64::from(segment));
+        encode_integrity(datagram, format, bin, &munro.root);
+        for (bin, hash) in extent.iter().filter(|(other, _)| *other != bin) {
+            encode_integrity(datagram, format, *bin, hash);
+        }
+        encode_signed(datagram, format, bin, munro.time.0, &munro.signature);
+        true
+    }
+
+    pub(super) fn set_upload(&mut self, upload: bool, now: Timestamp) {
+        if self.upload == upload {
+            return;
+        }
+        self.upload = upload;
+        let links: Vec<LinkId> = self.channels.keys().collect();
+        for link in links {
+            self.choke(link, !upload);
+            if upload {
+                self.announce_all(link);
+            }
+        }
+        self.check_at = now;
+    }
+
+    /// Stops serving a peer, or takes it up again.
+    fn choke(&mut self, link: LinkId, choking: bool) {
+        let Some(channel) = self.channels.get_mut(link) else {
+            return;
+        };
+        if !channel.is_open() || channel.choking == choking {
+            return;
+        }
+        channel.choking = choking;
+        channel.clear_uploads();
+        channel.queue(if choking {
+            &Message::Choke
+        } else {
+            &Message::Unchoke
+        });
+    }
+
+    /// Looks, when it is time, at who is served.
+    pub(super) fn rechoke(&mut self, now: Timestamp) {
+        if !self.upload {
+            return;
+        }
+        let served = self.choker.serve(now, &mut self.channels, &mut self.rng);
+        let Some(served) = served else { return };
+        let links: Vec<LinkId> = self.channels.keys().collect();
+        for link in links {
+            self.choke(link, !served.contains(&link));
+        }
+    }
+}
