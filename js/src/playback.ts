@@ -10,7 +10,7 @@ export interface PlaybackListener {
 
 /** Where playback is, for another player to go on from. */
 export interface Position {
-  /** Seconds of media time. */
+  /** Seconds of media time; 0 in a live stream, where every player has a timeline of its own. */
   time: number;
   /** Was it playing rather than paused? */
   playing: boolean;
@@ -76,7 +76,8 @@ export class PlaybackWatch {
   /** Where playback is now. */
   position(): Position {
     const video = this.#video;
-    return { time: video?.currentTime ?? 0, playing: !!video && !video.paused && !video.ended };
+    const time = video && video.duration !== Number.POSITIVE_INFINITY ? video.currentTime : 0;
+    return { time, playing: !!video && !video.paused && !video.ended };
   }
 
   /** Stops watching. */
