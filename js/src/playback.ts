@@ -29,6 +29,11 @@ function isShortOfData({ buffered, currentTime, duration }: HTMLVideoElement): b
   return true;
 }
 
+/** Is it without an end? */
+function isLive(video: HTMLVideoElement | undefined): boolean {
+  return video?.duration === Number.POSITIVE_INFINITY;
+}
+
 /** Figures of one `<video>` since {@link PlaybackWatch.begin}. */
 export class PlaybackWatch {
   /** Milliseconds from `begin()` to the first frame playing; `null` before it. */
@@ -49,7 +54,8 @@ export class PlaybackWatch {
     ['timeupdate', () => this.#onProgress()],
     ['waiting', () => this.#onWaiting()],
     ['pause', () => this.#endStall()],
-    ['seeking', () => this.#forgetStall()],
+    // A live player that waited too long goes on elsewhere: that makes the wait no shorter.
+    ['seeking', () => (isLive(this.#video) ? this.#endStall() : this.#forgetStall())],
     ['ended', () => this.#endStall()],
     ['emptied', () => this.#forgetStall()],
   ];
@@ -76,8 +82,7 @@ export class PlaybackWatch {
   /** Where playback is now. */
   position(): Position {
     const video = this.#video;
-    const time = video && video.duration !== Number.POSITIVE_INFINITY ? video.currentTime : 0;
-    return { time, playing: !!video && !video.paused && !video.ended };
+    return { time: video && !isLive(video) ? video.currentTime : 0, playing: !!video && !video.paused && !video.ended };
   }
 
   /** Stops watching. */

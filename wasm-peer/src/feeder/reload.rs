@@ -50,6 +50,10 @@ impl Track {
         });
         match rendition.reload(&self.host, &signal).await {
             Ok(_) => self.host.wake(),
+            // Not detached, but too slow.
+            Err(FeederError::Detached) => {
+                rendition.failed();
+            }
             Err(error) => {
                 let news = rendition.failed();
                 let fatal = matches!(error, FeederError::Unsupported(_));

@@ -367,8 +367,9 @@ impl Track {
         };
         let live = self.host.live.get();
         let listed = self.target().is_some_and(|loaded| span.end > loaded.list.start());
-        if live && listed && self.host.deadline(span.start) > 0.0 {
-            return RETRIES.last().copied();
+        let wait = RETRIES[RETRIES.len() - 1];
+        if live && listed && self.host.deadline(span.start) > f64::from(wait) {
+            return Some(wait);
         }
         let message = format!("segment {number} of {playlist}: {error}");
         self.host.report(&message, !live);
