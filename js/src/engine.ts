@@ -21,7 +21,7 @@ import type { ChunkMapSegment, Peer } from './wasm-api.js';
 export interface SegmentRequest {
   /** URL of the media playlist. */
   playlist: string;
-  /** Number of the segment in it, from 0. */
+  /** Number of the segment in it, from 0; in a live playlist its media sequence number. */
   segment: number;
   url: string;
   /** Byte range of `url`, end exclusive; both -1 for all of it. */
@@ -77,6 +77,8 @@ export class Shoal {
   readonly playback: PlaybackWatch;
   /** What a player that is fed by the wasm peer does when it loses it. @internal */
   onPeerLost: ((position: Position) => void) | undefined;
+  /** Tells `liveLatencyMs` where another player than the wasm peer plays. @internal */
+  liveLatency: (() => number | null) | undefined;
 
   /** @throws `ConfigError` when an option is unknown or of the wrong form */
   constructor(config?: ShoalConfig);
@@ -135,7 +137,10 @@ export class Shoal {
     stats.stallMs = this.playback.stallMs;
     // Before there is a tracker the wasm peer names none.
     if (!stats.tracker?.url) stats.tracker = null;
-    if (!this.#peer) Object.assign(stats, { peers: 0, connecting: 0, tracker: null, swarms: [] });
+    if (!this.#peer) {
+      Object.assign(stats, { peers: 0, connecting: 0, liveLatencyMs: null, tracker: null, swarms: [] });
+    }
+    if (this.liveLatency) stats.liveLatencyMs = this.liveLatency();
     return stats;
   }
 

@@ -29,6 +29,13 @@ export class HlsSource {
   #opening: Promise<unknown> = Promise.resolve();
   /** From the URL that a playlist came from to the one asked for and its first media sequence number. */
   readonly #playlists = new Map<string, { requested: string; startSN: number }>();
+  /**
+   * Was any playlist of this source live? Then a segment's number is its media sequence number, and stays so when the
+   * stream ends.
+   */
+  #byMediaSequence = false;
+  /** Is the level's playlist live now? */
+  #live = false;
   readonly #reschedule = () => {
     for (const load of this.inFlight) load.onDeadlineChange();
   };
@@ -40,15 +47,21 @@ export class HlsSource {
   /** Listens to the instance whose fragments will be loaded. */
   bind(hls: Hls, events: typeof Hls.Events): void {
     this.#hls = hls;
+    // hls.js says 0 until it knows.
+    this.shoal.liveLatency = () => (this.#live && hls.latency > 0 ? hls.latency * 1000 : null);
     hls.on(events.MANIFEST_LOADING, (_, { url }) => {
       this.#playlists.clear();
+      this.#byMediaSequence = this.#live = false;
       this.shoal.playback.begin();
       this.#opening = this.shoal.open(url);
     });
     hls.on(events.MEDIA_ATTACHED, (_, { media }) => this.#attach(media));
     hls.on(events.MEDIA_DETACHING, () => this.#detach());
     // These two come before any fragment of the playlist is asked for.
-    hls.on(events.LEVEL_UPDATED, (_, { details, level }) => this.#remember(details, hls.levels[level]?.uri));
+    hls.on(events.LEVEL_UPDATED, (_, { details, level }) => {
+      this.#live = details.live;
+      this.#remember(details, hls.levels[level]?.uri);
+    });
     hls.on(events.AUDIO_TRACK_UPDATED, (_, { details, id }) =>
       this.#remember(details, hls.audioTracks.find((track) => track.id === id)?.url),
     );
@@ -65,7 +78,7 @@ export class HlsSource {
     const { frag, part, url } = context;
     const playlist = this.#playlists.get(frag.baseurl);
     if (!playlist || part || typeof frag.sn !== 'number') return undefined;
-    const segment = frag.sn - playlist.startSN;
+    const segment = this.#byMediaSequence ? frag.sn : frag.sn - playlist.startSN;
     if (segment < 0) return undefined;
     const ranged = !!context.rangeEnd;
     return {
@@ -121,6 +134,7 @@ export class HlsSource {
   }
 
   #remember(details: LevelDetails, asked: string | undefined): void {
+    this.#byMediaSequence ||= details.live;
     // A playlist that was redirected is known to the manifest by the URL it was asked under.
     this.#playlists.delete(details.url);
     this.#playlists.set(details.url, {

@@ -10,7 +10,7 @@ export interface PlaybackListener {
 
 /** Where playback is, for another player to go on from. */
 export interface Position {
-  /** Seconds of media time. */
+  /** Seconds of media time; 0 in a live stream, where every player has a timeline of its own. */
   time: number;
   /** Was it playing rather than paused? */
   playing: boolean;
@@ -27,6 +27,11 @@ function isShortOfData({ buffered, currentTime, duration }: HTMLVideoElement): b
     return end - currentTime <= ENOUGH_AHEAD_S && !(end >= duration - 0.1);
   }
   return true;
+}
+
+/** Is it without an end? */
+function isLive(video: HTMLVideoElement | undefined): boolean {
+  return video?.duration === Number.POSITIVE_INFINITY;
 }
 
 /** Figures of one `<video>` since {@link PlaybackWatch.begin}. */
@@ -49,7 +54,8 @@ export class PlaybackWatch {
     ['timeupdate', () => this.#onProgress()],
     ['waiting', () => this.#onWaiting()],
     ['pause', () => this.#endStall()],
-    ['seeking', () => this.#forgetStall()],
+    // A live player that waited too long goes on elsewhere: that makes the wait no shorter.
+    ['seeking', () => (isLive(this.#video) ? this.#endStall() : this.#forgetStall())],
     ['ended', () => this.#endStall()],
     ['emptied', () => this.#forgetStall()],
   ];
@@ -76,7 +82,7 @@ export class PlaybackWatch {
   /** Where playback is now. */
   position(): Position {
     const video = this.#video;
-    return { time: video?.currentTime ?? 0, playing: !!video && !video.paused && !video.ended };
+    return { time: video && !isLive(video) ? video.currentTime : 0, playing: !!video && !video.paused && !video.ended };
   }
 
   /** Stops watching. */

@@ -40,7 +40,7 @@ export interface Stats {
   stalls: number;
   /** Milliseconds of all stalls. */
   stallMs: number;
-  /** Milliseconds behind the live edge; `null` for video on demand. */
+  /** Milliseconds from the playhead to the live edge; `null` for what is not, or no longer, live. */
   liveLatencyMs: number | null;
   state: EngineState;
   /** The tracker in use; `null` without one. */

@@ -13,7 +13,7 @@ export const ChunkSource = {
 export interface ChunkMapSegment {
   /** URL of the media playlist, or of the plain file. */
   playlist: string;
-  /** Number of the segment, from 0. */
+  /** Number of the segment, from 0; in a live playlist its media sequence number. */
   segment: number;
   /** How many chunks the segment has. */
   chunks: number;

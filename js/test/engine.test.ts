@@ -47,6 +47,20 @@ describe('Shoal', () => {
     expect(shoal.covers(URL_A)).toBe(true);
   });
 
+  it('hands on the live latency of whoever plays', async () => {
+    const { shoal, peer } = await openEngine();
+    expect(shoal.stats().liveLatencyMs).toBeNull();
+    peer.figures = { liveLatencyMs: 7000 };
+    expect(shoal.stats().liveLatencyMs).toBe(7000);
+    shoal.liveLatency = () => 9000;
+    expect(shoal.stats().liveLatencyMs).toBe(9000);
+    shoal.liveLatency = undefined;
+    // The feeder ends with its peer.
+    peer.broken = trap();
+    shoal.stats();
+    expect(shoal.stats().liveLatencyMs).toBeNull();
+  });
+
   it('contacts nobody before playback is wanted', async () => {
     const shoal = new Shoal({}, { loadPeer: loadFake });
     void shoal.open(URL_A);

@@ -26,6 +26,15 @@ ${name}_1.m4s
 #EXT-X-ENDLIST
 `;
 
+/** What `/live.m3u8` is now: its first media sequence number, and whether it has ended. */
+let live = { first: 0, ended: false };
+const livePlaylist = () => `#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-TARGETDURATION:4
+#EXT-X-MEDIA-SEQUENCE:${live.first}
+#EXT-X-MAP:URI="video.mp4"
+${[0, 1, 2, 3, 4].map((index) => `#EXTINF:4,\nvideo_${live.first + index}.m4s\n`).join('')}${live.ended ? '#EXT-X-ENDLIST\n' : ''}`;
+
 let server: Server;
 let origin: string;
 const requested: string[] = [];
@@ -38,9 +47,12 @@ beforeAll(async () => {
   );
   server = createServer((request, response) => {
     requested.push(request.url ?? '');
-    const body = { '/index.m3u8': MASTER, '/video.m3u8': media('video'), '/audio.m3u8': media('audio') }[
-      request.url ?? ''
-    ];
+    const body = {
+      '/index.m3u8': MASTER,
+      '/video.m3u8': media('video'),
+      '/audio.m3u8': media('audio'),
+      '/live.m3u8': livePlaylist(),
+    }[request.url ?? ''];
     const missing = request.url?.startsWith('/gone');
     response.writeHead(missing && request.method === 'GET' ? 404 : 200, {
       'access-control-allow-origin': '*',
@@ -283,6 +295,55 @@ describe('the fragment loader', () => {
     expect(peer.cancelled).toHaveLength(1);
     vi.useRealTimers();
     expect(await loading.done).toBe('success');
+  });
+});
+
+describe('live', () => {
+  it('numbers segments by media sequence, also once the stream has ended', async () => {
+    live = { first: 37, ended: false };
+    const hls = make();
+    const updates: import('hls.js').LevelDetails[] = [];
+    hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => updates.push(details));
+    hls.loadSource(`${origin}/live.m3u8`);
+    await vi.waitFor(() => expect(updates).toHaveLength(1));
+    FakePeer.last.opened.resolve();
+    await settle();
+    load(hls, first(first(updates).fragments, 2));
+    live = { first: 38, ended: true };
+    await vi.waitFor(() => expect(updates).toHaveLength(2), { timeout: 15_000, interval: 100 });
+    expect(first(updates, 1).live).toBe(false);
+    load(hls, first(first(updates, 1).fragments));
+    expect(FakePeer.last.loads).toMatchObject([
+      { playlist: `${origin}/live.m3u8`, segment: 39, url: `${origin}/video_39.m4s` },
+      { segment: 38 },
+    ]);
+    // Another source is counted anew.
+    const details = new Promise<import('hls.js').LevelDetails>((resolve) =>
+      hls.once(Hls.Events.LEVEL_UPDATED, (_, data) => resolve(data.details)),
+    );
+    hls.loadSource(`${origin}/index.m3u8`);
+    await settle();
+    FakePeer.last.opened.resolve();
+    load(hls, first((await details).fragments, 1));
+    expect(FakePeer.last.loads).toMatchObject([{ playlist: `${origin}/video.m3u8`, segment: 1 }]);
+  }, 20_000);
+
+  it('tells how far behind the live edge it plays', async () => {
+    live = { first: 5, ended: false };
+    const hls = make();
+    const details = new Promise<import('hls.js').LevelDetails>((resolve) =>
+      hls.once(Hls.Events.LEVEL_UPDATED, (_, data) => resolve(data.details)),
+    );
+    expect(hls.shoal.stats().liveLatencyMs).toBeNull();
+    hls.loadSource(`${origin}/live.m3u8`);
+    const updated = await details;
+    expect(hls.shoal.stats().liveLatencyMs).toBeNull();
+    const latency = vi.spyOn(hls, 'latency', 'get').mockReturnValue(12.5);
+    expect(hls.shoal.stats().liveLatencyMs).toBe(12_500);
+    updated.live = false;
+    hls.trigger(Hls.Events.LEVEL_UPDATED, { details: updated, level: 0 });
+    expect(hls.shoal.stats().liveLatencyMs).toBeNull();
+    latency.mockRestore();
   });
 });
 

@@ -134,6 +134,23 @@ describe('ShoalPlayer', () => {
     expect(element.play).toHaveBeenCalledOnce();
   });
 
+  it('goes on at the live edge, not at a time that only the feeder knows', async () => {
+    const element = video('');
+    const config = { fallbackHls: FakeHls };
+    const attaching = ShoalPlayer.attachWith(element, URL_A, config, { loadPeer: loadFake });
+    await settle();
+    FakePeer.last.attached.resolve();
+    const player = await attaching;
+    Object.defineProperty(element, 'duration', { value: Number.POSITIVE_INFINITY });
+    Object.assign(element, { currentTime: 42, paused: false });
+    FakePeer.last.broken = trap();
+    player.shoal.stats();
+    expect(FakeHls.made).toMatchObject([{ config: { startPosition: -1 } }]);
+    element.dispatchEvent(new Event('loadedmetadata'));
+    expect(element.currentTime).toBe(42);
+    expect(element.play).toHaveBeenCalledOnce();
+  });
+
   it('plays a plain file and with P2P switched off without any wasm', async () => {
     const loadPeer = vi.fn(loadFake);
     const file = await ShoalPlayer.attachWith(video(), 'http://example.test/film.mp4?x=1', {}, { loadPeer });

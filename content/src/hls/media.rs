@@ -10,6 +10,8 @@ const BYTERANGE: &str = "EXT-X-BYTERANGE";
 const KEY: &str = "EXT-X-KEY";
 const MAP: &str = "EXT-X-MAP";
 const MEDIA_SEQUENCE: &str = "EXT-X-MEDIA-SEQUENCE";
+const DISCONTINUITY_SEQUENCE: &str = "EXT-X-DISCONTINUITY-SEQUENCE";
+const SERVER_CONTROL: &str = "EXT-X-SERVER-CONTROL";
 const TARGETDURATION: &str = "EXT-X-TARGETDURATION";
 const VERSION: &str = "EXT-X-VERSION";
 
@@ -22,8 +24,12 @@ pub struct MediaPlaylist {
     pub endlist: bool,
     /// `EXT-X-VERSION`, 1 where not stated.
     pub version: u64,
-    /// Number of the first segment on the presentation's timeline (the swarm counts from 0 all the same).
+    /// Number of the first segment on the presentation's timeline (a VoD swarm counts from 0 all the same).
     pub media_sequence: u64,
+    /// `EXT-X-DISCONTINUITY-SEQUENCE`: discontinuities before the first segment.
+    pub discontinuity_sequence: u64,
+    /// `HOLD-BACK` of `EXT-X-SERVER-CONTROL`: how far from the end a live player starts, seconds.
+    pub hold_back: Option<f64>,
     /// The segments, in order.
     pub segments: Vec<Segment>,
     /// The different init sections, in the order of their first use.
@@ -86,6 +92,8 @@ struct State {
     target_duration: Option<u64>,
     version: Option<u64>,
     media_sequence: Option<u64>,
+    discontinuity_sequence: Option<u64>,
+    hold_back: Option<f64>,
     endlist: bool,
     segments: Vec<Segment>,
     maps: Vec<InitSection>,
@@ -125,6 +133,8 @@ pub(super) fn parse<'a>(
         endlist: state.endlist,
         version: state.version.unwrap_or(1),
         media_sequence: state.media_sequence.unwrap_or(0),
+        discontinuity_sequence: state.discontinuity_sequence.unwrap_or(0),
+        hold_back: state.hold_back,
         segments: state.segments,
         maps: state.maps,
     })
@@ -172,6 +182,15 @@ impl State {
             "EXT-X-TARGETDURATION" => once(&mut self.target_duration, line, TARGETDURATION, value)?,
             "EXT-X-VERSION" => once(&mut self.version, line, VERSION, value)?,
             "EXT-X-MEDIA-SEQUENCE" => once(&mut self.media_sequence, line, MEDIA_SEQUENCE, value)?,
+            "EXT-X-DISCONTINUITY-SEQUENCE" => once(
+                &mut self.discontinuity_sequence,
+                line,
+                DISCONTINUITY_SEQUENCE,
+                value,
+            )?,
+            "EXT-X-SERVER-CONTROL" => {
+                self.hold_back = Attributes::parse(line, SERVER_CONTROL, value)?.decimal("HOLD-BACK")?;
+            }
             "EXT-X-DEFINE" => {
                 return Err(PlaylistError {
                     line,

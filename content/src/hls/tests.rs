@@ -115,6 +115,25 @@ fn ffmpeg_byte_ranges() {
 }
 
 #[test]
+fn what_a_live_player_must_know() {
+    let head = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:70\n";
+    let playlist = media(&format!(
+        "{head}#EXT-X-DISCONTINUITY-SEQUENCE:3\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=6.5\n#EXTINF:2,\na\n"
+    ));
+    assert_eq!((playlist.media_sequence, playlist.endlist), (70, false));
+    assert_eq!(
+        (playlist.discontinuity_sequence, playlist.hold_back),
+        (3, Some(6.5))
+    );
+    let playlist = media(head);
+    assert_eq!((playlist.discontinuity_sequence, playlist.hold_back), (0, None));
+    assert_eq!(
+        error("#EXT-X-SERVER-CONTROL:HOLD-BACK=x\n"),
+        "line 2: EXT-X-SERVER-CONTROL: HOLD-BACK is not a decimal number"
+    );
+}
+
+#[test]
 fn state_carries_over_as_the_rfc_says() {
     let playlist = media(
         "#EXTM3U\r\n#EXT-X-TARGETDURATION:4\r\n#EXT-X-MEDIA-SEQUENCE:9\r\n#EXTINF:4,first\r\n#EXT-X-BYTERANGE:10@5\r\na\r\n\

@@ -31,6 +31,11 @@ impl Engine {
                 "startupMs",
                 playback.startup_ms.map_or(JsValue::NULL, JsValue::from_f64),
             );
+            set(
+                &stats,
+                "liveLatencyMs",
+                feeder.live_latency().map_or(JsValue::NULL, JsValue::from_f64),
+            );
             set(&stats, "stalls", playback.stalls.into());
             set(&stats, "stallMs", JsValue::from_f64(playback.stall_ms));
         }

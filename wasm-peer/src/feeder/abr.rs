@@ -11,6 +11,10 @@ const UP_MARGIN: f64 = 1.4;
 const UP_BUFFER: f64 = 10.0;
 /// Below this many buffered seconds a switch down is considered.
 const DOWN_BUFFER: f64 = 5.0;
+/// The same as parts of what a live player can buffer, where that is less.
+const UP_SHARE: f64 = 0.6;
+/// See [`UP_SHARE`].
+const DOWN_SHARE: f64 = 0.35;
 /// Milliseconds between two switches by measurement.
 const PAUSE: f64 = 8_000.0;
 
@@ -23,6 +27,8 @@ pub struct Conditions {
     pub rate: Option<f64>,
     /// Seconds buffered ahead of the playhead.
     pub buffer: f64,
+    /// Seconds that can be buffered at most: how far a live player holds back. Infinite for video on demand.
+    pub reach: f64,
     /// A load under way has missed its deadline.
     pub late: bool,
     /// Nothing more is needed: a thin buffer at the end is no danger.
@@ -93,6 +99,7 @@ impl Abr {
             now,
             rate,
             buffer,
+            reach,
             late,
             complete,
         } = conditions;
@@ -101,11 +108,11 @@ impl Abr {
             return None;
         }
         let bandwidth = self.bandwidths[self.current];
-        let chosen = if buffer < DOWN_BUFFER && (rate < bandwidth || late) {
+        let chosen = if buffer < DOWN_BUFFER.min(DOWN_SHARE * reach) && (rate < bandwidth || late) {
             // A late load with a good rate is a hiccup of one source: one step down is enough.
             let limit = (START_SHARE * rate).min(bandwidth - 1.0);
             self.best(|other| other <= limit).unwrap_or_else(|| self.lowest())
-        } else if buffer > UP_BUFFER {
+        } else if buffer > UP_BUFFER.min(UP_SHARE * reach) {
             self.best(|other| other > bandwidth && UP_MARGIN * other < rate)?
         } else {
             return None;
@@ -150,6 +157,7 @@ mod tests {
             now,
             rate: Some(rate),
             buffer,
+            reach: f64::INFINITY,
             late: false,
             complete: false,
         }
@@ -207,6 +215,20 @@ mod tests {
             }),
             Some(0)
         );
+    }
+
+    #[test]
+    fn a_live_buffer_is_judged_by_what_it_can_hold() {
+        let live = |now, rate, buffer| Conditions {
+            reach: 6.0,
+            ..calm(now, rate, buffer)
+        };
+        let mut abr = Abr::new(LADDER.to_vec(), None);
+        assert_eq!(abr.decide(live(0.0, 6e6, 3.5)), None);
+        assert_eq!(abr.decide(live(0.0, 5.5e6, 5.0)), None);
+        assert_eq!(abr.decide(live(0.0, 6e6, 4.0)), Some(1));
+        assert_eq!(abr.decide(live(9_000.0, 2e6, 2.2)), None);
+        assert_eq!(abr.decide(live(9_000.0, 2e6, 2.0)), Some(0));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Puts the segments of a track into its SourceBuffer, in order, and makes room for them.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::Uint8Array;
 
 use super::boxes;
 use super::listener::sleep;
+use super::live::{MAX_DRIFT, TOLERANCE};
+use super::loaded::Init;
 use super::source_buffer::OperationError;
 use super::track::{Job, Track};
 use super::window::{BACK_BUFFER, BACK_BUFFER_SLACK, BUFFER_GOAL, QUOTA_BACK_BUFFER, SMALLEST_GOAL};
@@ -22,8 +24,8 @@ pub struct Appender {
     active: Cell<bool>,
     /// Seconds ahead of the playhead.
     goal: Cell<f64>,
-    /// Rendition and index of the init section that the SourceBuffer has seen last.
-    init: Cell<Option<(usize, usize)>>,
+    /// The init section that the SourceBuffer has seen last.
+    init: RefCell<Option<Rc<Init>>>,
     /// Appends in a row that found the quota used up.
     over_quota: Cell<u32>,
 }
@@ -33,7 +35,7 @@ impl Default for Appender {
         Self {
             active: Cell::new(false),
             goal: Cell::new(BUFFER_GOAL),
-            init: Cell::new(None),
+            init: RefCell::default(),
             over_quota: Cell::new(0),
         }
     }
@@ -100,18 +102,19 @@ impl Track {
     fn refused(&self, job: &Job, reason: &str) {
         let message = format!(
             "segment {} of {} cannot be appended: {reason}",
-            job.segment, job.loaded.playlist
+            job.loaded.number(job.segment),
+            job.loaded.playlist
         );
         self.host.report(&message, true);
     }
 
     async fn append(&self, job: &Job) -> Result<(), OperationError> {
         self.trim().await?;
-        let key = (job.rendition, job.loaded.map(job.segment));
-        if self.appender.init.get() != Some(key) {
+        let seen = self.appender.init.borrow().clone();
+        if !seen.is_some_and(|seen| Rc::ptr_eq(&seen, &job.init)) {
             self.buffer.change_type(&job.loaded.mime)?;
             self.buffer.append_init(&job.init.data).await?;
-            self.appender.init.set(Some(key));
+            self.appender.init.replace(Some(job.init.clone()));
         }
         let head = Uint8Array::new_with_byte_offset_and_length(
             &job.data,
@@ -120,12 +123,7 @@ impl Track {
         )
         .to_vec();
         let media_start = boxes::start_time(&head, &job.init.tracks);
-        let discontinuity = job.loaded.discontinuity(job.segment);
-        let offset = self
-            .host
-            .timeline
-            .borrow_mut()
-            .offset(discontinuity, job.span.start, media_start);
+        let offset = self.offset(job, media_start);
         self.buffer.set_timestamp_offset(offset)?;
         if self.buffer.append(&job.data).await == Err(OperationError::Quota) {
             self.make_room(job).await?;
@@ -137,12 +135,33 @@ impl Track {
             }
             again?;
         }
-        let drift = media_start.map_or(0.0, |start| start + offset - job.span.start);
+        let mut span = job.span;
+        let mut drift = media_start.map_or(0.0, |start| start + offset - span.start);
+        if drift.abs() > TOLERANCE && self.host.live.get() {
+            self.shift(job.rendition, drift);
+            span = span.later(drift);
+            drift = 0.0;
+        }
         let buffered = self.buffer.buffered();
         self.ledger
             .borrow_mut()
-            .place(job.span, job.rendition, drift, &buffered);
+            .place(span, job.rendition, drift, &buffered);
         Ok(())
+    }
+
+    /// The timestamp offset (seconds) for a segment that begins at `media_start` by its own timestamps.
+    fn offset(&self, job: &Job, media_start: Option<f64>) -> f64 {
+        let discontinuity = job.loaded.discontinuity(job.segment);
+        let mut timeline = self.host.timeline.borrow_mut();
+        let start = job.span.start;
+        let offset = timeline.offset(discontinuity, start, media_start);
+        if self.host.live.get() && media_start.is_some_and(|media| (media + offset - start).abs() > MAX_DRIFT)
+        {
+            // The packager began anew and does not say so.
+            timeline.forget(discontinuity);
+            return timeline.offset(discontinuity, start, media_start);
+        }
+        offset
     }
 
     /// Removes what lies far behind the playhead.

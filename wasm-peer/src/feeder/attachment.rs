@@ -119,6 +119,12 @@ impl Attachment {
         );
     }
 
+    /// What can be sought of a presentation without end, in seconds.
+    pub fn set_seekable(&self, start: f64, end: f64) {
+        // Refused when the element has let go of the source: then nobody seeks.
+        let _ = self.media_source.set_live_seekable_range(start, end);
+    }
+
     /// Nothing more follows. No SourceBuffer may be updating.
     pub fn end_of_stream(&self) {
         let _ = self.media_source.end_of_stream();

@@ -7,6 +7,7 @@ use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 use web_sys::{AbortController, AbortSignal, HtmlVideoElement};
 
+use super::loaded::Loaded;
 use super::source::SegmentSource;
 use super::timeline::Timeline;
 
@@ -20,6 +21,11 @@ pub struct Host {
     pub timeline: RefCell<Timeline>,
     /// Does the browser want data (ManagedMediaSource)? Always true with a plain MediaSource.
     pub streaming: Cell<bool>,
+    /// Was any of the playlists unfinished when it was loaded? Then segments are numbered by media sequence, to the
+    /// end.
+    pub live: Cell<bool>,
+    /// In live, the playlist that was loaded last, of whatever track: what others are lined up with.
+    pub latest: RefCell<Option<Rc<Loaded>>>,
     abort: AbortController,
     alive: Cell<bool>,
     next_id: Cell<u32>,
@@ -34,6 +40,8 @@ impl Host {
             source,
             timeline: RefCell::default(),
             streaming: Cell::new(true),
+            live: Cell::new(false),
+            latest: RefCell::default(),
             abort,
             alive: Cell::new(true),
             next_id: Cell::new(1),

@@ -1,14 +1,15 @@
-//! HLS video on demand (fMP4/CMAF) fed to Media Source Extensions.
+//! HLS, live and on demand (fMP4/CMAF), fed to Media Source Extensions.
 //!
 //! A [`Feeder`] plays one playlist on one media element. It has a track for each SourceBuffer (video or muxed,
 //! and audio where that is demuxed); a track keeps several segment loads under way ahead of the playhead and
 //! appends them in order. Segments come from a [`SegmentSource`] (the engine), never from the network; playlists and
-//! init sections are fetched here. Everything that changes wakes the player, which then looks at all of it anew
+//! init sections are fetched here. A live playlist is loaded again and again; each state of it is a [`loaded::Loaded`]
+//! of its own, whose segments keep the times they had in the state before. Everything that changes wakes the player, which then looks at all of it anew
 //! (`Player::step`): there is no other state that says what to do next.
 //!
-//! * pure decisions: [`window`], [`abr`], [`codecs`], [`boxes`], [`stalls`], [`timeline`];
+//! * pure decisions: [`window`], [`abr`], [`codecs`], [`boxes`], [`stalls`], [`timeline`], [`live`];
 //! * the browser: [`attachment`], [`source_buffer`], [`listener`];
-//! * in between: [`presentation`], [`rendition`], [`track`], [`appender`], [`player`].
+//! * in between: [`presentation`], [`rendition`], [`loaded`], [`track`], [`reload`], [`appender`], [`player`].
 
 mod abr;
 mod appender;
@@ -18,8 +19,11 @@ mod codecs;
 mod error;
 mod host;
 mod listener;
+mod live;
+mod loaded;
 mod player;
 mod presentation;
+mod reload;
 mod rendition;
 mod source;
 mod source_buffer;
@@ -85,8 +89,14 @@ impl Feeder {
         self.0.playback()
     }
 
+    /// Milliseconds from the playhead to the end of the newest segment; `None` if the presentation is not live or has
+    /// ended.
+    pub fn live_latency(&self) -> Option<f64> {
+        self.0.live_latency()
+    }
+
     /// The segments from the playhead to those being loaded, of all tracks, for display: (absolute URL of the media
-    /// playlist, index of the segment).
+    /// playlist, number of the segment as in [`SegmentRequest`]).
     pub fn window(&self) -> Vec<(Rc<str>, u32)> {
         self.0.window()
     }

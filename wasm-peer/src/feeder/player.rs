@@ -15,6 +15,7 @@ use super::attachment::Attachment;
 use super::error::FeederError;
 use super::host::{Host, set};
 use super::listener::{Interval, Listener, now};
+use super::loaded::Loaded;
 use super::presentation::{Presentation, Variant};
 use super::rendition::resolve;
 use super::source::SegmentSource;
@@ -42,6 +43,8 @@ pub struct Player {
     /// The rendition last reported as playing.
     reported: Cell<Option<usize>>,
     woken: Cell<bool>,
+    /// What a live presentation last offered to be sought: start and end, seconds.
+    seekable: Cell<(f64, f64)>,
     attachment: RefCell<Option<Rc<Attachment>>>,
     listeners: RefCell<Vec<Listener>>,
     interval: RefCell<Option<Interval>>,
@@ -92,23 +95,23 @@ impl Player {
         let (loaded, loaded_audio) = (loaded?, loaded_audio?);
         attachment.opened().await?;
 
-        let length = loaded_audio
-            .iter()
-            .map(|audio| audio.duration())
-            .fold(loaded.duration(), f64::max);
+        let live = host.live.get();
+        let length = match &loaded_audio {
+            _ if live => f64::INFINITY,
+            Some(audio) => audio.list.edge().max(loaded.list.edge()),
+            None => loaded.list.edge(),
+        };
         let buffer = attachment.add(&loaded.mime)?;
-        let mut tracks = vec![(main, first, loaded, buffer)];
+        let mut tracks = vec![(main, first, buffer)];
         if let (Some(index), Some(loaded)) = (first_audio, loaded_audio) {
             let buffer = attachment.add(&loaded.mime)?;
-            tracks.push((audio, index, loaded, buffer));
+            tracks.push((audio, index, buffer));
         }
         attachment.set_duration(length);
         host.streaming.set(attachment.streaming());
-        let tracks = tracks
+        let tracks: Vec<Rc<Track>> = tracks
             .into_iter()
-            .map(|(renditions, index, loaded, buffer)| {
-                Track::new(host.clone(), renditions, index, loaded, buffer)
-            })
+            .map(|(renditions, index, buffer)| Track::new(host.clone(), renditions, index, buffer))
             .collect();
         attaching.0 = None;
         let player = Rc::new(Self {
@@ -119,11 +122,15 @@ impl Player {
             meter,
             reported: Cell::new(None),
             woken: Cell::new(false),
+            seekable: Cell::default(),
             attachment: RefCell::new(Some(Rc::new(attachment))),
             listeners: RefCell::default(),
             interval: RefCell::new(None),
         });
         player.listen();
+        if live {
+            player.join(&loaded);
+        }
         player.step();
         Ok(player)
     }
@@ -162,6 +169,17 @@ impl Player {
     /// See [`super::Feeder::playback`].
     pub fn playback(&self) -> PlaybackStats {
         self.meter.borrow().stats(now())
+    }
+
+    /// See [`super::Feeder::live_latency`].
+    pub fn live_latency(&self) -> Option<f64> {
+        let edge = self.live_edge()?.list.edge();
+        Some((edge - self.host.playhead()).max(0.0) * 1_000.0)
+    }
+
+    /// The main playlist of a live presentation that has not ended.
+    fn live_edge(&self) -> Option<Rc<Loaded>> {
+        self.tracks[0].target().filter(|loaded| !loaded.ended())
     }
 
     /// See [`super::Feeder::window`].
@@ -267,8 +285,55 @@ impl Player {
         self.attachment.borrow().clone()
     }
 
+    /// Starts to play a live presentation.
+    fn join(&self, loaded: &Loaded) {
+        // Nothing can be sought before it is said what.
+        self.offer(loaded);
+        self.host
+            .video
+            .set_current_time(loaded.list.live_start(loaded.hold_back()));
+        for track in &self.tracks {
+            track.follow();
+        }
+    }
+
+    /// Says what of a live presentation can be sought.
+    fn offer(&self, loaded: &Loaded) {
+        let range = (
+            loaded.list.start().max(0.0),
+            loaded.list.live_start(loaded.hold_back()).max(0.0),
+        );
+        if self.seekable.replace(range) != range
+            && let Some(attachment) = self.attachment().filter(|attachment| attachment.is_open())
+        {
+            attachment.set_seekable(range.0, range.1);
+        }
+    }
+
+    /// Keeps a live presentation's playback within what it offers. Returns the playhead.
+    fn keep_up(&self) -> f64 {
+        let (video, playhead) = (&self.host.video, self.host.playhead());
+        let Some(loaded) = self.tracks[0].target().filter(|_| self.host.live.get()) else {
+            return playhead;
+        };
+        if !loaded.ended() {
+            self.offer(&loaded);
+        }
+        let list = &loaded.list;
+        if !list.fallen_out(playhead, video.paused(), &read_ranges(&video.buffered())) {
+            return playhead;
+        }
+        let start = if loaded.ended() {
+            list.start() + JUMP_MARGIN
+        } else {
+            list.live_start(loaded.hold_back())
+        };
+        video.set_current_time(start);
+        start
+    }
+
     fn step(self: &Rc<Self>) {
-        let playhead = self.host.playhead();
+        let playhead = self.keep_up();
         let starting = self.playback().startup_ms.is_none() && self.host.video.ready_state() < READY_TO_PLAY;
         let complete = self.tracks.iter().all(|track| track.complete(playhead));
         self.adapt(playhead, complete);
@@ -296,6 +361,9 @@ impl Player {
             now: now(),
             rate: bits(self.host.source.rate()),
             buffer: read_ranges(&self.host.video.buffered()).ahead(playhead),
+            reach: self
+                .live_edge()
+                .map_or(f64::INFINITY, |loaded| loaded.hold_back()),
             late: !seeking && self.tracks.iter().any(|track| track.late()),
             complete,
         };
@@ -376,10 +444,14 @@ impl Player {
             return;
         }
         let playhead = video.current_time();
-        let Some(end) = read_ranges(&video.buffered()).gap_end(playhead, SMALL_GAP) else {
+        let live = self.host.live.get();
+        // In live a segment that cannot be had is left out.
+        let reach = if live { f64::INFINITY } else { SMALL_GAP };
+        let Some(end) = read_ranges(&video.buffered()).gap_end(playhead, reach) else {
             return;
         };
-        if !self.tracks.iter().any(|track| track.awaits(playhead, end)) {
+        let comes = |track: &Rc<Track>| track.awaits(playhead, end) || live && track.wants(playhead, end);
+        if !self.tracks.iter().any(comes) {
             video.set_current_time(end + JUMP_MARGIN);
         }
     }

@@ -7,6 +7,7 @@ use content::hls::{AudioRendition, MultivariantPlaylist, Playlist};
 use super::codecs::{self, Media};
 use super::error::FeederError;
 use super::host::Host;
+use super::listener::now;
 use super::rendition::{Rendition, load_playlist, resolve};
 
 /// Most variants that are considered.
@@ -40,11 +41,12 @@ pub struct Presentation {
 impl Presentation {
     /// Loads the playlist at an absolute URL, of either kind. `plays` tells if the browser plays a type.
     pub async fn load(host: &Rc<Host>, url: &str, plays: impl Fn(&str) -> bool) -> Result<Self, FeederError> {
-        match load_playlist(host, url).await? {
+        let asked = now();
+        match load_playlist(host, url, &host.signal()).await? {
             (Playlist::Multivariant(playlist), base) => Self::of(&playlist, &base, plays),
             (Playlist::Media(playlist), base) => {
                 let rendition = Rendition::new(url.into(), None);
-                let codecs = rendition.adopt(host, playlist, base).await?.mime.clone();
+                let codecs = rendition.adopt(host, playlist, base, asked).await?.mime.clone();
                 if !plays(&codecs) {
                     return Err(unplayable(&codecs));
                 }

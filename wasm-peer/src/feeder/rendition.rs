@@ -1,26 +1,24 @@
-//! One rendition: its media playlist, its init sections and the type of its SourceBuffer.
+//! One rendition: its media playlist, loaded once or, in live, again and again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use content::hls::{self, MediaPlaylist, Playlist};
-use js_sys::Uint8Array;
-use sha2::{Digest, Sha256};
-use web_sys::Url;
+use web_sys::{AbortSignal, Url};
 
-use super::boxes::{self, TrackInfo};
 use super::codecs;
 use super::error::FeederError;
 use super::host::Host;
-use super::listener::sleep;
-use super::source::SegmentRequest;
-use super::window::Span;
+use super::listener::now;
+use super::live::{Listing, Schedule};
+use super::loaded::{Init, Loaded, Section};
 use crate::fetch::{self, FetchError};
 
-/// Largest init section, in bytes.
-const MAX_INIT: usize = 1 << 20;
 /// Waits before a transfer that failed is tried again, in milliseconds.
 pub const RETRIES: [i32; 3] = [500, 1_000, 2_000];
+/// How often in a row a live playlist may end before what was in it begins. A cache may give out an old copy; if it
+/// stays so, the stream has begun anew.
+const MAX_BEHIND: u32 = 3;
 
 /// A rendition as the multivariant playlist names it.
 pub struct Rendition {
@@ -29,37 +27,8 @@ pub struct Rendition {
     /// Its own part of CODECS, if the multivariant playlist says.
     pub codecs: Option<String>,
     loaded: RefCell<Option<Rc<Loaded>>>,
-}
-
-/// A rendition that can be played.
-pub struct Loaded {
-    /// Absolute URL of the media playlist, as in [`Rendition`].
-    pub playlist: Rc<str>,
-    /// When each of its segments plays.
-    pub spans: Vec<Span>,
-    /// The SourceBuffer type it needs.
-    pub mime: String,
-    media: MediaPlaylist,
-    /// Base of the playlist's relative URLs.
-    base: String,
-    /// Number of discontinuities before or at each segment.
-    discontinuities: Vec<u32>,
-    inits: RefCell<Vec<Slot>>,
-}
-
-/// An init section.
-pub struct Init {
-    /// Its bytes.
-    pub data: Uint8Array,
-    /// What they describe.
-    pub tracks: Vec<TrackInfo>,
-}
-
-#[derive(Clone)]
-enum Slot {
-    Absent,
-    Loading,
-    Ready(Rc<Init>),
+    schedule: Cell<Schedule>,
+    behind: Cell<u32>,
 }
 
 impl Rendition {
@@ -69,23 +38,37 @@ impl Rendition {
             url,
             codecs,
             loaded: RefCell::new(None),
+            schedule: Cell::default(),
+            behind: Cell::default(),
         }
     }
 
-    /// What [`Rendition::load`] has loaded.
+    /// What [`Rendition::load`] has loaded last.
     pub fn loaded(&self) -> Option<Rc<Loaded>> {
         self.loaded.borrow().clone()
     }
 
-    /// Loads the media playlist and, where CODECS do not say it all, the init section. Does nothing if that has
-    /// been done.
+    /// When it is to be loaded again, in milliseconds of the page's clock; `None` if it is complete.
+    pub fn due(&self) -> Option<f64> {
+        let ended = self.loaded.borrow().as_ref().is_some_and(|loaded| loaded.ended());
+        (!ended).then(|| self.schedule.get().due())
+    }
+
+    /// Loads the media playlist and, where CODECS do not say it all, the init section. Does nothing if that has been
+    /// done and, in live, not long ago.
     pub async fn load(&self, host: &Rc<Host>) -> Result<Rc<Loaded>, FeederError> {
-        if let Some(loaded) = self.loaded() {
-            return Ok(loaded);
+        match self.loaded() {
+            Some(loaded) if self.due().is_none_or(|due| now() < due) => Ok(loaded),
+            _ => self.reload(host, &host.signal()).await,
         }
-        let (playlist, base) = load_playlist(host, &self.url).await?;
+    }
+
+    /// Loads the playlist in any case.
+    pub async fn reload(&self, host: &Rc<Host>, abort: &AbortSignal) -> Result<Rc<Loaded>, FeederError> {
+        let asked = now();
+        let (playlist, base) = load_playlist(host, &self.url, abort).await?;
         match playlist {
-            Playlist::Media(playlist) => self.adopt(host, playlist, base).await,
+            Playlist::Media(playlist) => self.adopt(host, playlist, base, asked).await,
             Playlist::Multivariant(_) => Err(playlist_error(
                 &self.url,
                 "is a multivariant playlist within another".into(),
@@ -93,46 +76,91 @@ impl Rendition {
         }
     }
 
-    /// Takes a media playlist that was loaded already.
+    /// Loading it again has failed. Returns whether it had not the time before.
+    pub fn failed(&self) -> bool {
+        let mut schedule = self.schedule.get();
+        let first = schedule.failed(now());
+        self.schedule.set(schedule);
+        first
+    }
+
+    /// Takes a media playlist that was loaded already, having been asked for at `asked` (milliseconds).
     pub async fn adopt(
         &self,
         host: &Rc<Host>,
         media: MediaPlaylist,
         base: String,
+        asked: f64,
     ) -> Result<Rc<Loaded>, FeederError> {
-        check(&self.url, &media)?;
-        let mut spans = Vec::with_capacity(media.segments.len());
-        let mut discontinuities = Vec::with_capacity(media.segments.len());
-        let (mut time, mut discontinuity) = (0.0, 0);
-        for segment in &media.segments {
-            discontinuity += u32::from(segment.discontinuity);
-            let end = time + segment.duration;
-            spans.push(Span { start: time, end });
-            discontinuities.push(discontinuity);
-            time = end;
+        if !media.endlist {
+            host.live.set(true);
         }
-        let inits = RefCell::new(vec![Slot::Absent; media.maps.len()]);
-        let playlist = self.url.clone();
-        let mut loaded = Loaded {
-            playlist,
-            spans,
-            mime: String::new(),
-            media,
-            base,
-            discontinuities,
-            inits,
-        };
-        let codecs = match &self.codecs {
-            Some(codecs) => codecs.clone(),
-            None => {
-                let init = loaded.load_init(host, 0).await?;
-                self.codecs_of_init(&init)?
+        let live = host.live.get();
+        check(&self.url, &media, live)?;
+        let durations = media.segments.iter().map(|segment| segment.duration);
+        let mut list = Listing::new(if live { media.media_sequence } else { 0 }, durations, asked);
+        let before = self.loaded();
+        let known = before.as_deref().map(|before| &before.list);
+        if live {
+            let changed = known.is_none_or(|known| list.next() > known.next());
+            let mut schedule = self.schedule.get();
+            schedule.loaded(asked, media.target_duration as f64, changed);
+            self.schedule.set(schedule);
+            if let Some(before) = before.as_ref().filter(|before| list.next() < before.list.next()) {
+                let apart = list.next() <= before.list.first;
+                self.behind.set(if apart { self.behind.get() + 1 } else { 0 });
+                if self.behind.get() >= MAX_BEHIND {
+                    return Err(FeederError::unsupported("the live stream has begun anew"));
+                }
+                return Ok(before.clone());
             }
+            self.behind.set(0);
+            let latest = host.latest.borrow().clone();
+            list.align(known, latest.as_deref().map(|latest| &latest.list));
+        }
+        let mut sections = Vec::with_capacity(media.maps.len());
+        for map in &media.maps {
+            let url = resolve(&map.uri, &base)?;
+            let range = map.byte_range.map(|range| (range.offset, range.end()));
+            let same = |section: &&Rc<Section>| section.url == url && section.range == range;
+            let known = before
+                .iter()
+                .flat_map(|before| &before.sections)
+                .find(same)
+                .cloned();
+            sections.push(known.unwrap_or_else(|| Rc::new(Section::new(url, range))));
+        }
+        let mime = match (&before, &self.codecs) {
+            (Some(before), _) => before.mime.clone(),
+            (None, Some(codecs)) => codecs::mime(codecs),
+            (None, None) => codecs::mime(&self.codecs_of_init(&*sections[0].load(host, &self.url).await?)?),
         };
-        loaded.mime = codecs::mime(&codecs);
-        let loaded = Rc::new(loaded);
-        *self.loaded.borrow_mut() = Some(loaded.clone());
+        let loaded = Rc::new(Loaded {
+            playlist: self.url.clone(),
+            list,
+            mime,
+            media: Rc::new(media),
+            base: base.into(),
+            sections,
+        });
+        self.keep(host, &loaded);
         Ok(loaded)
+    }
+
+    /// In live, its media has shown that everything plays `by` seconds later than was thought.
+    pub fn shift(&self, host: &Host, by: f64) {
+        if let Some(loaded) = self.loaded() {
+            let mut moved = (*loaded).clone();
+            moved.list.shift(by);
+            self.keep(host, &Rc::new(moved));
+        }
+    }
+
+    fn keep(&self, host: &Host, loaded: &Rc<Loaded>) {
+        self.loaded.replace(Some(loaded.clone()));
+        if host.live.get() {
+            host.latest.replace(Some(loaded.clone()));
+        }
     }
 
     fn codecs_of_init(&self, init: &Init) -> Result<String, FeederError> {
@@ -149,95 +177,18 @@ impl Rendition {
     }
 }
 
-impl Loaded {
-    /// Seconds that the playlist says it lasts.
-    pub fn duration(&self) -> f64 {
-        self.spans.last().map_or(0.0, |span| span.end)
-    }
-
-    /// The index among the init sections of this segment's.
-    pub fn map(&self, segment: usize) -> usize {
-        // `check` has seen that each segment has one.
-        self.media.segments[segment].map.unwrap_or(0)
-    }
-
-    /// Number of discontinuities before or at this segment.
-    pub fn discontinuity(&self, segment: usize) -> u32 {
-        self.discontinuities[segment]
-    }
-
-    /// What to ask the engine for.
-    pub fn request(&self, segment: usize, id: u32, deadline_ms: f64) -> Result<SegmentRequest, FeederError> {
-        let wanted = &self.media.segments[segment];
-        Ok(SegmentRequest {
-            id,
-            playlist: self.playlist.clone(),
-            segment: segment as u32,
-            url: resolve(&wanted.uri, &self.base)?,
-            range: wanted.byte_range.map(|range| (range.offset, range.end())),
-            deadline_ms,
-        })
-    }
-
-    /// An init section, if it is there already. Otherwise it is fetched and the player woken when it has come.
-    pub fn init(self: &Rc<Self>, host: &Rc<Host>, map: usize) -> Option<Rc<Init>> {
-        {
-            let mut inits = self.inits.borrow_mut();
-            match &inits[map] {
-                Slot::Ready(init) => return Some(init.clone()),
-                Slot::Loading => return None,
-                Slot::Absent => inits[map] = Slot::Loading,
-            }
-        }
-        let (this, host) = (self.clone(), host.clone());
-        wasm_bindgen_futures::spawn_local(async move {
-            match this.load_init(&host, map).await {
-                Ok(_) => host.wake(),
-                Err(error) => host.report(&error.to_string(), true),
-            }
-        });
-        None
-    }
-
-    async fn load_init(&self, host: &Host, map: usize) -> Result<Rc<Init>, FeederError> {
-        let section = &self.media.maps[map];
-        let url = resolve(&section.uri, &self.base)?;
-        let range = section.byte_range.map(|range| (range.offset, range.end()));
-        let mut retries = RETRIES.iter();
-        let bytes = loop {
-            match fetch::bytes(&url, range, MAX_INIT, &host.signal()).await {
-                Ok(bytes) => break bytes,
-                Err(FetchError::Aborted) => return Err(FeederError::Detached),
-                Err(error) => match retries.next() {
-                    Some(delay) => sleep(*delay).await,
-                    None => {
-                        return Err(FeederError::Init {
-                            url,
-                            reason: error.to_string(),
-                        });
-                    }
-                },
-            }
-        };
-        let digest = host.source.init_digest(&self.playlist, &url);
-        if digest.is_some_and(|digest| Sha256::digest(&bytes)[..] != digest) {
-            return Err(FeederError::Init {
-                url,
-                reason: "is not the one of the manifest".into(),
-            });
-        }
-        let init = Rc::new(Init {
-            tracks: boxes::tracks(&bytes),
-            data: Uint8Array::from(bytes.as_slice()),
-        });
-        self.inits.borrow_mut()[map] = Slot::Ready(init.clone());
-        Ok(init)
-    }
-}
-
 /// Loads and parses a playlist; with it comes the URL its own URLs are relative to.
-pub async fn load_playlist(host: &Host, url: &str) -> Result<(Playlist, String), FeederError> {
-    let (text, base) = match fetch::document(url, hls::MAX_LENGTH, &host.signal()).await {
+pub async fn load_playlist(
+    host: &Host,
+    url: &str,
+    abort: &AbortSignal,
+) -> Result<(Playlist, String), FeederError> {
+    let document = if host.live.get() {
+        fetch::fresh_document(url, hls::MAX_LENGTH, abort).await
+    } else {
+        fetch::document(url, hls::MAX_LENGTH, abort).await
+    };
+    let (text, base) = match document {
         Ok(document) => document,
         Err(FetchError::Aborted) => return Err(FeederError::Detached),
         Err(error) => return Err(playlist_error(url, error.to_string())),
@@ -265,18 +216,15 @@ fn encrypted() -> FeederError {
 }
 
 /// Is it a playlist that Media Source Extensions can be fed from as it is?
-fn check(url: &str, media: &MediaPlaylist) -> Result<(), FeederError> {
+fn check(url: &str, media: &MediaPlaylist, live: bool) -> Result<(), FeederError> {
     if media.segments.is_empty() {
         return Err(playlist_error(url, "has no segments".into()));
-    }
-    if !media.endlist {
-        return Err(FeederError::unsupported("a live playlist"));
     }
     for segment in &media.segments {
         if segment.key.is_some() {
             return Err(encrypted());
         }
-        if segment.gap {
+        if segment.gap && !live {
             return Err(FeederError::unsupported("EXT-X-GAP"));
         }
         if segment.map.is_none() {

@@ -30,7 +30,7 @@ pub struct SegmentRequest {
     pub id: u32,
     /// Absolute URL of the media playlist, as the multivariant playlist names it.
     pub playlist: Rc<str>,
-    /// Index of the segment in the playlist, from 0.
+    /// Number of the segment: its index in the playlist, from 0; in live its media sequence number.
     pub segment: u32,
     /// Absolute URL of the segment.
     pub url: String,

@@ -7,12 +7,12 @@ const MAX_DISCONTINUITIES: usize = 4_096;
 
 /// The offset of each discontinuity of a presentation (RFC 8216 §4.3.2.3), the same for all its tracks.
 #[derive(Debug, Default)]
-pub struct Timeline(Vec<(u32, f64)>);
+pub struct Timeline(Vec<(u64, f64)>);
 
 impl Timeline {
     /// The timestamp offset (seconds) for a segment of this discontinuity, which begins at `start` in the
     /// playlist and at `media_start` by its own timestamps. The first segment seen decides for all.
-    pub fn offset(&mut self, discontinuity: u32, start: f64, media_start: Option<f64>) -> f64 {
+    pub fn offset(&mut self, discontinuity: u64, start: f64, media_start: Option<f64>) -> f64 {
         if let Some((_, offset)) = self.0.iter().find(|(known, _)| *known == discontinuity) {
             return *offset;
         }
@@ -30,6 +30,11 @@ impl Timeline {
         }
         offset
     }
+
+    /// Timestamps of this discontinuity mean something else from now on: the next segment decides anew.
+    pub fn forget(&mut self, discontinuity: u64) {
+        self.0.retain(|(known, _)| *known != discontinuity);
+    }
 }
 
 #[cfg(test)]
@@ -45,5 +50,7 @@ mod tests {
         assert_eq!(timeline.offset(1, 8.0, Some(0.02)), 8.0);
         assert_eq!(timeline.offset(2, 12.0, Some(10.0)), 2.0);
         assert_eq!(timeline.offset(0, 12.0, Some(10.0)), 0.0);
+        timeline.forget(0);
+        assert_eq!(timeline.offset(0, 12.0, Some(10.0)), 2.0);
     }
 }

@@ -1,17 +1,19 @@
 //! One track: several loads under way ahead of the playhead, for one SourceBuffer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::ArrayBuffer;
+use web_sys::AbortController;
 
 use super::appender::Appender;
 use super::host::Host;
 use super::listener::sleep;
-use super::rendition::{Init, Loaded, RETRIES, Rendition};
+use super::loaded::{Init, Loaded};
+use super::rendition::{RETRIES, Rendition};
 use super::source::{LoadError, Loading};
 use super::source_buffer::OperationQueue;
-use super::window::{self, Ledger, Span};
+use super::window::{self, Buffered, Ledger, Span};
 
 /// On a switch in danger, a load that starts within so many seconds of the playhead is finished: most of it is
 /// probably here.
@@ -34,21 +36,24 @@ pub struct Track {
     pub(super) buffer: OperationQueue,
     pub(super) ledger: RefCell<Ledger>,
     pub(super) appender: Appender,
+    /// Ends the load of its live playlist that is under way.
+    pub(super) reloading: RefCell<Option<AbortController>>,
+    /// Ascending by start.
+    pub(super) loads: RefCell<Vec<Load>>,
     renditions: Vec<Rendition>,
     /// The rendition whose segments are loaded from now on. Its playlist is loaded.
-    target: RefCell<(usize, Rc<Loaded>)>,
-    /// Ascending by start.
-    loads: RefCell<Vec<Load>>,
+    target: Cell<usize>,
 }
 
-struct Load {
+/// A segment being loaded, or waiting to be appended.
+pub(super) struct Load {
     /// Names it here; the engine knows each attempt by an ID of its own.
     key: u32,
     id: u32,
-    rendition: usize,
+    pub(super) rendition: usize,
     loaded: Rc<Loaded>,
     segment: usize,
-    span: Span,
+    pub(super) span: Span,
     state: LoadState,
 }
 
@@ -70,12 +75,11 @@ pub(super) struct Job {
 }
 
 impl Track {
-    /// A track whose rendition `target` has been loaded as `loaded`.
+    /// A track whose rendition `target` has been loaded.
     pub fn new(
         host: Rc<Host>,
         renditions: Vec<Rendition>,
         target: usize,
-        loaded: Rc<Loaded>,
         buffer: OperationQueue,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -83,9 +87,10 @@ impl Track {
             buffer,
             ledger: RefCell::default(),
             appender: Appender::default(),
-            renditions,
-            target: RefCell::new((target, loaded)),
+            reloading: RefCell::default(),
             loads: RefCell::default(),
+            renditions,
+            target: Cell::new(target),
         })
     }
 
@@ -101,11 +106,12 @@ impl Track {
 
     /// The rendition whose segments are being loaded.
     pub fn target_index(&self) -> usize {
-        self.target.borrow().0
+        self.target.get()
     }
 
-    fn target(&self) -> (usize, Rc<Loaded>) {
-        self.target.borrow().clone()
+    /// The playlist of that rendition as it is known now.
+    pub fn target(&self) -> Option<Rc<Loaded>> {
+        self.renditions[self.target.get()].loaded()
     }
 
     /// Cancels what is not needed any more, starts what is, appends what has come. `starting`: nothing can be
@@ -113,8 +119,7 @@ impl Track {
     pub fn step(self: &Rc<Self>, playhead: f64, starting: bool) {
         let goal = self.appender.goal();
         self.cancel(|load| !window::in_window(load.span, playhead));
-        let (rendition, loaded) = self.target();
-        if self.host.streaming.get() {
+        if let Some(loaded) = self.target().filter(|_| self.host.streaming.get()) {
             let limit = if starting {
                 window::MAX_STARTING_LOADS
             } else {
@@ -124,10 +129,10 @@ impl Track {
             let missing = self.missing(&loaded, playhead, goal, free);
             if let Some(first) = missing.first() {
                 // Fetched beside the first segments, not after them.
-                loaded.init(&self.host, loaded.map(*first));
+                loaded.init(&self.host, *first);
             }
             for segment in missing {
-                self.start(rendition, &loaded, segment);
+                self.start(&loaded, segment);
             }
         }
         self.append_ready();
@@ -152,8 +157,10 @@ impl Track {
         if self.busy() || !self.loads.borrow().is_empty() {
             return false;
         }
-        let (_, loaded) = self.target();
-        let Some(last) = loaded.spans.last() else {
+        let Some(loaded) = self.target().filter(|loaded| loaded.ended()) else {
+            return false;
+        };
+        let Some(last) = loaded.list.spans.last() else {
             return true;
         };
         let buffered = self.buffer.buffered();
@@ -167,6 +174,12 @@ impl Track {
             .borrow()
             .iter()
             .any(|load| load.span.start < end && load.span.end > start)
+    }
+
+    /// Is a segment of this time listed that could still be loaded?
+    pub fn wants(&self, start: f64, end: f64) -> bool {
+        self.target()
+            .is_some_and(|loaded| !self.missing(&loaded, start, end - start, 1).is_empty())
     }
 
     /// Has a load missed its deadline by more than a second?
@@ -185,16 +198,18 @@ impl Track {
 
     /// The segments of the rendition being loaded, from the one that plays at `time` to those loaded ahead.
     pub fn window(&self, time: f64) -> Vec<(Rc<str>, u32)> {
-        let (_, loaded) = self.target();
+        let Some(loaded) = self.target() else {
+            return Vec::new();
+        };
         window::wanted(
-            &loaded.spans,
+            &loaded.list.spans,
             time,
             self.appender.goal(),
             window::MAX_LOADS,
             |_| false,
         )
         .into_iter()
-        .map(|segment| (loaded.playlist.clone(), segment as u32))
+        .map(|segment| (loaded.playlist.clone(), loaded.number(segment)))
         .collect()
     }
 
@@ -203,21 +218,19 @@ impl Track {
         let Some(loaded) = self.renditions[rendition].loaded() else {
             return;
         };
-        if self.target.borrow().0 == rendition {
+        if self.target.get() == rendition {
             return;
         }
         let keep = if how == Switch::Replace {
-            let playing = loaded.spans.partition_point(|span| span.end <= playhead);
-            let keep = loaded
-                .spans
-                .get(playing + 1)
-                .map_or(f64::INFINITY, |next| next.end);
+            let spans = &loaded.list.spans;
+            let playing = spans.partition_point(|span| span.end <= playhead);
+            let keep = spans.get(playing + 1).map_or(f64::INFINITY, |next| next.end);
             self.ledger.borrow_mut().forget_from(keep);
             keep
         } else {
             f64::INFINITY
         };
-        *self.target.borrow_mut() = (rendition, loaded);
+        self.target.set(rendition);
         if how != Switch::Calm {
             self.cancel(|load| {
                 load.span.start >= keep
@@ -229,6 +242,9 @@ impl Track {
     /// Gives everything up.
     pub fn close(&self) {
         let loads = self.loads.take();
+        if let Some(abort) = self.reloading.take() {
+            abort.abort();
+        }
         self.buffer.close();
         for load in loads
             .iter()
@@ -241,7 +257,7 @@ impl Track {
     fn missing(&self, loaded: &Loaded, playhead: f64, goal: f64, limit: usize) -> Vec<usize> {
         let buffered = self.buffer.buffered();
         let (ledger, loads) = (self.ledger.borrow(), self.loads.borrow());
-        window::wanted(&loaded.spans, playhead, goal, limit, |span| {
+        window::wanted(&loaded.list.spans, playhead, goal, limit, |span| {
             let middle = (span.start + span.end) / 2.0;
             loads
                 .iter()
@@ -266,9 +282,13 @@ impl Track {
         }
     }
 
-    fn start(self: &Rc<Self>, rendition: usize, loaded: &Rc<Loaded>, segment: usize) {
+    fn start(self: &Rc<Self>, loaded: &Rc<Loaded>, segment: usize) {
         let id = self.host.next_id();
-        let span = loaded.spans[segment];
+        let rendition = self.target.get();
+        let span = loaded.list.spans[segment];
+        if loaded.gap(segment) {
+            return self.skip(span, rendition);
+        }
         let request = match loaded.request(segment, id, self.host.deadline(span.start)) {
             Ok(request) => request,
             Err(error) => return self.host.report(&error.to_string(), true),
@@ -300,11 +320,11 @@ impl Track {
                     Err(LoadError::Cancelled) => return track.forget(key),
                     Err(error) => error,
                 };
-                let Some(delay) = retries.next() else {
-                    return track.failed(key, &error);
+                let Some(delay) = retries.next().copied().or_else(|| track.failed(key, &error)) else {
+                    return;
                 };
                 drop(track);
-                sleep(*delay).await;
+                sleep(delay).await;
                 let Some(next) = weak.upgrade().and_then(|track| track.retry(key)) else {
                     return;
                 };
@@ -316,13 +336,13 @@ impl Track {
     /// Starts a load that failed again, unless it has been cancelled meanwhile.
     fn retry(&self, key: u32) -> Option<Loading> {
         let id = self.host.next_id();
-        let (loaded, segment) = {
+        let (loaded, segment, start) = {
             let mut loads = self.loads.borrow_mut();
             let load = loads.iter_mut().find(|load| load.key == key)?;
             load.id = id;
-            (load.loaded.clone(), load.segment)
+            (load.loaded.clone(), load.segment, load.span.start)
         };
-        let deadline = self.host.deadline(loaded.spans[segment].start);
+        let deadline = self.host.deadline(start);
         Some(self.host.source.load(loaded.request(segment, id, deadline).ok()?))
     }
 
@@ -336,17 +356,34 @@ impl Track {
         self.host.wake();
     }
 
-    fn failed(&self, key: u32, error: &LoadError) {
-        let found = self
-            .loads
-            .borrow()
-            .iter()
-            .find(|load| load.key == key)
-            .map(|load| (load.loaded.playlist.clone(), load.segment));
-        if let Some((playlist, segment)) = found {
-            let message = format!("segment {segment} of {playlist}: {error}");
-            self.host.report(&message, true);
+    /// A load has failed as often as it is tried at once. In live, returns the milliseconds to wait for another try
+    /// while it is listed and there is time for one; after that the segment is left out. Otherwise playback ends.
+    fn failed(self: &Rc<Self>, key: u32, error: &LoadError) -> Option<i32> {
+        let (playlist, number, rendition, span) = {
+            let loads = self.loads.borrow();
+            let load = loads.iter().find(|load| load.key == key)?;
+            let number = load.loaded.number(load.segment);
+            (load.loaded.playlist.clone(), number, load.rendition, load.span)
+        };
+        let live = self.host.live.get();
+        let listed = self.target().is_some_and(|loaded| span.end > loaded.list.start());
+        let wait = RETRIES[RETRIES.len() - 1];
+        if live && listed && self.host.deadline(span.start) > f64::from(wait) {
+            return Some(wait);
         }
+        let message = format!("segment {number} of {playlist}: {error}");
+        self.host.report(&message, !live);
+        self.forget(key);
+        self.skip(span, rendition);
+        None
+    }
+
+    /// Nothing will come for this span: it counts as a segment that is all hole.
+    fn skip(&self, span: Span, rendition: usize) {
+        self.ledger
+            .borrow_mut()
+            .place(span, rendition, 0.0, &Buffered::default());
+        self.host.wake();
     }
 
     pub(super) fn forget(&self, key: u32) {
@@ -362,7 +399,7 @@ impl Track {
                 .filter(|load| matches!(load.state, LoadState::Ready(_)))?;
             (load.loaded.clone(), load.segment)
         };
-        let init = first.0.init(&self.host, first.0.map(first.1))?;
+        let init = first.0.init(&self.host, first.1)?;
         let mut loads = self.loads.borrow_mut();
         let load = loads.first_mut()?;
         let LoadState::Ready(data) = std::mem::replace(&mut load.state, LoadState::Appending) else {

@@ -29,6 +29,14 @@ pub struct Span {
 }
 
 impl Span {
+    /// The same, so many seconds later.
+    pub fn later(&self, by: f64) -> Self {
+        Self {
+            start: self.start + by,
+            end: self.end + by,
+        }
+    }
+
     fn middle(&self) -> f64 {
         (self.start + self.end) / 2.0
     }
