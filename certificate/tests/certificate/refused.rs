@@ -126,7 +126,7 @@ fn the_smallest_good_one_is_accepted() {
         (parsed.signature[31], parsed.signature[63], parsed.signature[0]),
         (1, 2, 0)
     );
-    assert_eq!(&der[4..][..parsed.tbs.len()], parsed.tbs);
+    assert_eq!(&der[3..][..parsed.tbs.len()], parsed.tbs);
 }
 
 #[test]
