@@ -288,10 +288,11 @@ impl Inner {
                 }
                 self.fill();
             }
-            Output::OffersSent(_) => {}
+            // The swarm's machine does not use these yet.
+            Output::OffersSent(_) | Output::SwarmSize { .. } | Output::Certificate { .. } => {}
             Output::Signal(signal) => self.signal_arrived(*signal),
             Output::SignalFailed { to, oid, reason } => self.signal_failed(&to, &oid, &reason),
-            Output::Joined { url } => {
+            Output::Joined { url, .. } => {
                 self.emit(NetEvent::Tracker {
                     url,
                     state: "joined",
