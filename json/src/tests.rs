@@ -26,6 +26,7 @@ fn as_oracle(value: &Value<'_>) -> serde_json::Value {
 fn write(writer: &mut Writer, value: &serde_json::Value) {
     match value {
         serde_json::Value::String(text) => writer.text(text),
+        serde_json::Value::Bool(value) => writer.bool(*value),
         serde_json::Value::Array(values) => {
             writer.array(|writer| values.iter().for_each(|value| write(writer, value)));
         }
@@ -158,6 +159,7 @@ fn any_value() -> impl Strategy<Value = serde_json::Value> {
     let text = proptest::collection::vec(any::<char>(), 0..8).prop_map(String::from_iter);
     let leaf = prop_oneof![
         any::<u64>().prop_map(Into::into),
+        any::<bool>().prop_map(Into::into),
         text.clone().prop_map(serde_json::Value::from),
         "[\\x00-\\x7f]{0,8}".prop_map(serde_json::Value::from),
     ];

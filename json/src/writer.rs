@@ -77,6 +77,12 @@ impl Writer {
         self.text.push_str(&number.to_string());
     }
 
+    /// `true` or `false`.
+    pub fn bool(&mut self, value: bool) {
+        self.element();
+        self.text.push_str(if value { "true" } else { "false" });
+    }
+
     /// A member that is a string.
     pub fn text_member(&mut self, name: &str, text: &str) {
         self.name(name).text(text);

@@ -579,9 +579,9 @@ mod tests {
             other[at].1 = Hash::of_chunk(b"forged");
             prop_assert_eq!(Extent::read(&known, 0, &root, &other), None);
             prop_assert_eq!(Extent::read(&known, 1, &root, &extent), None);
-            for last in 0..count - 1 {
+            for (last, leaf) in leaves[0].iter().take(count - 1).enumerate() {
                 let mut uncles = uncles_of(&sender, &known, last as u32, &ChunkMap::new());
-                uncles.push((Bin::leaf(last as u32), leaves[0][last]));
+                uncles.push((Bin::leaf(last as u32), *leaf));
                 let shown = Extent::read(&known, 0, &root, &uncles);
                 prop_assert!(shown.is_none_or(|shown| shown.chunks as usize == count));
             }

@@ -56,8 +56,8 @@ impl core::fmt::Display for ErrorCode {
 /// Why a frame was not understood.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The frame is longer than [`crate::MAX_FRAME`].
-    #[error("frame of {0} bytes is longer than 65536")]
+    /// The frame is longer than [`crate::MAX_FRAME`], or what is allowed on its channel.
+    #[error("frame of {0} bytes is too long")]
     TooLong(usize),
     /// Not JSON, or nested too deep.
     #[error("{0}")]
@@ -87,8 +87,8 @@ impl DecodeError {
 /// Why a message was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
-    /// The frame would be longer than [`crate::MAX_FRAME`].
-    #[error("message of {0} bytes does not fit a frame of 65536")]
+    /// The frame would be longer than [`crate::MAX_FRAME`], or what is allowed on its channel.
+    #[error("message of {0} bytes does not fit a frame")]
     TooLong(usize),
 }
 

@@ -32,7 +32,7 @@ pub struct Hello {
     pub supports: Vec<String>,
     /// What it accepts.
     pub limits: Limits,
-    /// Its key, where membership certificates are issued.
+    /// Its key, where membership certificates are issued: key blob as base64url.
     pub tracker_key: Option<String>,
 }
 

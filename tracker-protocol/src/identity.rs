@@ -6,6 +6,11 @@ use sha2::{Digest, Sha256};
 /// Length of the nonce in HELLO, bytes.
 pub const NONCE_LEN: usize = 32;
 
+/// First byte of the key blob of an ECDSA P-256 key: its algorithm number (RFC 7574 §7.9, DNSSEC registry).
+pub const ECDSA_P256: u8 = 13;
+/// Length of such a key blob, bytes: the algorithm, x, y.
+pub const KEY_BLOB_LEN: usize = 65;
+
 const AUTH_CONTEXT: &[u8] = b"ppsp-tracker-auth/1\0";
 
 /// Base64url without padding (RFC 4648 §5).

@@ -7,10 +7,12 @@
 //! * [`Request`], [`Response`], [`Event`]: what is on the wire, one JSON object per text frame. Reading is tolerant
 //!   of the known inconsistencies of the RFC's own examples, writing is strict.
 //! * [`Signal`]: the envelope of offers, answers and candidates, with the bytes its signature covers.
+//! * [`AuxFrame`]: what neighbours say on their auxiliary channel: their [`PeerStatus`], envelopes to pass on.
 //! * [`client`]: the peer's side. [`server`]: what a tracker keeps per peer.
 //!
 //! Unknown members are ignored everywhere, as the RFC demands. Extension members live in objects called `ext`.
 
+mod aux;
 pub mod client;
 mod error;
 mod event;
@@ -23,13 +25,15 @@ mod sdp;
 pub mod server;
 mod signal;
 mod stat;
+mod status;
 mod write;
 
+pub use aux::{AuxFrame, MAX_AUX_FRAME, MAX_AUX_RELAY};
 pub use error::{DecodeError, EncodeError, ErrorCode, SignalError};
 pub use event::{Bye, Config, Event, Hello, Limits};
 pub use identity::{
-    NONCE_LEN, auth_signing_input, decode_base64url, encode_base64url, is_peer_id, is_swarm_id, peer_id_of,
-    to_hex, tracker_origin,
+    ECDSA_P256, KEY_BLOB_LEN, NONCE_LEN, auth_signing_input, decode_base64url, encode_base64url, is_peer_id,
+    is_swarm_id, peer_id_of, to_hex, tracker_origin,
 };
 pub use peer::{
     AbilityNat, AddressKind, AddressType, Connection, IpAddress, PeerAddr, PeerGroup, PeerInfo, PeerInfoExt,
@@ -38,10 +42,11 @@ pub use peer::{
 pub use request::{
     Action, Auth, Connect, Find, Refused, Request, RequestBody, RequestExt, SwarmAction, connect_action,
 };
-pub use response::{FromTracker, Response, ResponseExt, SwarmResult};
+pub use response::{FromTracker, IssuedCertificate, Response, ResponseExt, SwarmResult, SwarmResultExt};
 pub use sdp::dtls_fingerprints;
 pub use signal::{Kind, Profile, Signal};
 pub use stat::{CandidateTypes, Qos, Stat, StatExt};
+pub use status::{LinkKind, PeerStatus, Power, Role};
 
 /// Protocol version spoken here (RFC 7846 §8).
 pub const VERSION: u64 = 1;
@@ -69,3 +74,13 @@ pub const SUBPROTOCOL: &str = "ppsp-tracker.1.json";
 pub const SUPPORTS_SIGNAL: &str = "signal/1";
 /// The extension a peer lists in `ext.supports` when it makes batch offers.
 pub const SUPPORTS_OFFERS: &str = "offers/1";
+/// The extension of membership certificates: [`RequestExt::want`], [`RequestBody::Cert`].
+pub const SUPPORTS_CERT: &str = "cert/1";
+/// The extension of status records: [`RequestExt::status`].
+pub const SUPPORTS_STATUS: &str = "status/1";
+/// The word in [`RequestExt::want`] that asks for a certificate of every swarm joined.
+pub const WANT_CERT: &str = "cert";
+/// Longest membership certificate, in bytes of DER.
+pub const MAX_CERTIFICATE: usize = 4096;
+/// Most certificates in one response: those of further swarms are asked for one by one.
+pub const MAX_CERTIFICATES: usize = 16;

@@ -4,6 +4,7 @@ use json::Writer;
 
 use crate::error::DecodeError;
 use crate::read::{Members, Read, Word};
+use crate::status::Role;
 use crate::write::{Fields, Write};
 
 /// Whether a peer has everything.
@@ -122,6 +123,8 @@ impl PeerAddr {
 pub struct PeerInfoExt {
     /// Whether the peer has everything.
     pub mode: Option<PeerMode>,
+    /// What it is.
+    pub role: Option<Role>,
     /// Ways to reach it, e.g. `signal`, `udp`.
     pub via: Vec<String>,
 }
@@ -245,6 +248,7 @@ impl Read for PeerInfoExt {
     fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             mode: from.optional_word("mode")?,
+            role: from.known_word("role")?,
             via: from.texts("via")?,
         })
     }
@@ -253,6 +257,7 @@ impl Read for PeerInfoExt {
 impl Write for PeerInfoExt {
     fn write(&self, json: &mut Writer) {
         json.optional_word("mode", self.mode);
+        json.optional_word("role", self.role);
         json.texts_if_any("via", &self.via);
     }
 }

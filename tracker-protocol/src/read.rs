@@ -5,9 +5,18 @@ use json::{Object, Value};
 
 use crate::error::DecodeError;
 
-/// The JSON of a frame, its length and nesting checked.
+/// The JSON of a frame of the tracker's, its length and nesting checked.
 pub(crate) fn parse(frame: &str, max_depth: usize) -> Result<Value<'_>, DecodeError> {
-    if frame.len() > crate::MAX_FRAME {
+    parse_within(frame, crate::MAX_FRAME, max_depth)
+}
+
+/// The JSON of a frame of at most so many bytes, its nesting checked.
+pub(crate) fn parse_within(
+    frame: &str,
+    max_length: usize,
+    max_depth: usize,
+) -> Result<Value<'_>, DecodeError> {
+    if frame.len() > max_length {
         return Err(DecodeError::TooLong(frame.len()));
     }
     Ok(json::parse(frame, max_depth)?)
@@ -134,6 +143,22 @@ impl<'v> Members<'v> {
         match known {
             Some((_, value)) => Ok(Some(*value)),
             None => Err(self.error(member, T::PROBLEM)),
+        }
+    }
+
+    /// One of the words of an enumeration; any other value is as good as absent.
+    pub(crate) fn known_word<T: Word>(&self, member: &'static str) -> Result<Option<T>, DecodeError> {
+        let text = self.get(member)?.and_then(Value::as_str);
+        let known = text.and_then(|text| T::WORDS.iter().find(|(word, _)| *word == text));
+        Ok(known.map(|(_, value)| *value))
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn optional_bool(&self, member: &'static str) -> Result<Option<bool>, DecodeError> {
+        match self.get(member)? {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(_) => Err(self.error(member, "not true or false")),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::read::{Members, Read, Word, parse};
 use crate::response::Response;
 use crate::signal::Signal;
 use crate::stat::Stat;
+use crate::status::PeerStatus;
 use crate::write::{Fields, Write, frame};
 use crate::{MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, MAX_TRANSACTION_ID, VERSION, is_swarm_id};
 
@@ -113,6 +114,10 @@ pub struct RequestExt {
     pub offers: Vec<Signal>,
     /// Peer IDs the requester does not want to be told (CONNECT, FIND).
     pub exclude: Vec<String>,
+    /// What the answer shall have (CONNECT): [`crate::WANT_CERT`].
+    pub want: Vec<String>,
+    /// The sender's status (CONNECT), or what has changed of it (STAT_REPORT).
+    pub status: Option<PeerStatus>,
 }
 
 /// What is asked.
@@ -126,6 +131,8 @@ pub enum RequestBody {
     StatReport(Vec<Stat>),
     /// SIGNAL (extension): relay this envelope.
     Signal(Box<Signal>),
+    /// CERT (extension): a membership certificate of this swarm, please.
+    Cert(String),
 }
 
 impl RequestBody {
@@ -136,6 +143,7 @@ impl RequestBody {
             Self::Find(_) => "FIND",
             Self::StatReport(_) => "STAT_REPORT",
             Self::Signal(_) => "SIGNAL",
+            Self::Cert(_) => "CERT",
         }
     }
 }
@@ -231,6 +239,8 @@ impl Read for RequestExt {
             auth: from.optional("auth")?,
             offers: from.one_or_many("offers")?,
             exclude: from.texts("exclude")?,
+            want: from.texts("want")?,
+            status: from.optional("status")?,
         })
     }
 }
@@ -241,6 +251,8 @@ impl Write for RequestExt {
         json.optional_object("auth", self.auth.as_ref());
         json.objects_if_any("offers", &self.offers);
         json.texts_if_any("exclude", &self.exclude);
+        json.texts_if_any("want", &self.want);
+        json.optional_object("status", self.status.as_ref());
     }
 }
 
@@ -264,12 +276,12 @@ impl Request {
                     json.objects("stat", stat);
                 }),
                 RequestBody::Signal(signal) => json.object_of("signal", signal.as_ref()),
+                RequestBody::Cert(swarm) => json
+                    .name("cert")
+                    .object(|json| json.text_member("swarm_id", swarm)),
             }
-            let ext = &self.ext;
-            if ext.auth.is_some()
-                || !(ext.supports.is_empty() && ext.offers.is_empty() && ext.exclude.is_empty())
-            {
-                json.object_of("ext", ext);
+            if self.ext != RequestExt::default() {
+                json.object_of("ext", &self.ext);
             }
         })
     }
@@ -312,8 +324,11 @@ impl Request {
             return Err(message.error("ext.offers", "more than 5"));
         }
         ext.offers.iter().try_for_each(Signal::check)?;
-        if ext.supports.len() > MAX_SWARMS || ext.exclude.len() > MAX_SWARMS {
-            return Err(message.error("ext.supports/exclude", "more than 64"));
+        if [&ext.supports, &ext.exclude, &ext.want]
+            .iter()
+            .any(|list| list.len() > MAX_SWARMS)
+        {
+            return Err(message.error("ext.supports/exclude/want", "more than 64"));
         }
         let request_type = message.text("request_type")?;
         let body = match request_type.as_str() {
@@ -346,7 +361,16 @@ impl Request {
                 }
                 RequestBody::Signal(Box::new(signal))
             }
-            _ => return Err(message.error("request_type", "not CONNECT, FIND, STAT_REPORT or SIGNAL")),
+            "CERT" => {
+                let cert = message.optional_object("cert")?;
+                let swarm = message.required("cert", Ok(cert))?.text("swarm_id")?;
+                check_swarm_id(&swarm)?;
+                RequestBody::Cert(swarm)
+            }
+            _ => {
+                let problem = "not CONNECT, FIND, STAT_REPORT, SIGNAL or CERT";
+                return Err(message.error("request_type", problem));
+            }
         };
         Ok(Self {
             transaction_id: transaction_id.to_owned(),

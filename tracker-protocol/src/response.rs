@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::peer::{AddressKind, PeerAddr, PeerGroup};
 use crate::read::{Members, Read, parse};
 use crate::write::{Fields, Write, frame};
-use crate::{MAX_ANSWER_DEPTH, MAX_SWARMS, MAX_TRANSACTION_ID, VERSION};
+use crate::{MAX_ANSWER_DEPTH, MAX_CERTIFICATES, MAX_SWARMS, MAX_TRANSACTION_ID, VERSION};
 
 /// Outcome for one swarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,38 @@ pub struct SwarmResult {
     pub result: u64,
     /// Its peers, where the request asked for them.
     pub peer_group: Option<PeerGroup>,
+    /// Extension members.
+    pub ext: SwarmResultExt,
+}
+
+/// Extension members of a [`SwarmResult`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SwarmResultExt {
+    /// Members of the swarm that the tracker knows, with the requester.
+    pub members: Option<u64>,
+}
+
+/// A membership certificate as it travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedCertificate {
+    /// The swarm.
+    pub swarm_id: String,
+    /// The certificate: DER as base64url.
+    pub cert: String,
+    /// Its last second, Unix time by the tracker's clock.
+    pub expires: u64,
+}
+
+impl SwarmResult {
+    /// A success without a list.
+    pub fn ok(swarm_id: &str) -> Self {
+        Self {
+            swarm_id: swarm_id.to_owned(),
+            result: 0,
+            peer_group: None,
+            ext: SwarmResultExt::default(),
+        }
+    }
 }
 
 /// Extension members of a response.
@@ -33,6 +65,8 @@ pub struct ResponseExt {
     pub track_timeout: Option<u64>,
     /// How many of the request's batch offers were handed to members.
     pub offers_sent: Option<u64>,
+    /// Membership certificates asked for, at most [`crate::MAX_CERTIFICATES`].
+    pub certs: Vec<IssuedCertificate>,
 }
 
 /// One response.
@@ -56,6 +90,7 @@ impl Read for SwarmResult {
             swarm_id: from.text("swarm_id")?,
             result: from.number("result")?,
             peer_group: from.optional("peer_group")?,
+            ext: from.object_or_default("ext")?,
         })
     }
 }
@@ -65,6 +100,41 @@ impl Write for SwarmResult {
         json.text_member("swarm_id", &self.swarm_id);
         json.number_member("result", self.result);
         json.optional_object("peer_group", self.peer_group.as_ref());
+        if self.ext != SwarmResultExt::default() {
+            json.object_of("ext", &self.ext);
+        }
+    }
+}
+
+impl Read for SwarmResultExt {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            members: from.optional_number("members")?,
+        })
+    }
+}
+
+impl Write for SwarmResultExt {
+    fn write(&self, json: &mut Writer) {
+        json.optional_number("members", self.members);
+    }
+}
+
+impl Read for IssuedCertificate {
+    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            swarm_id: from.text("swarm_id")?,
+            cert: from.text("cert")?,
+            expires: from.number("expires")?,
+        })
+    }
+}
+
+impl Write for IssuedCertificate {
+    fn write(&self, json: &mut Writer) {
+        json.text_member("swarm_id", &self.swarm_id);
+        json.text_member("cert", &self.cert);
+        json.number_member("expires", self.expires);
     }
 }
 
@@ -76,6 +146,7 @@ impl Read for ResponseExt {
             interval: from.optional_number("interval")?,
             track_timeout: from.optional_number("track_timeout")?,
             offers_sent: from.optional_number("offers_sent")?,
+            certs: from.one_or_many("certs")?,
         })
     }
 }
@@ -87,6 +158,7 @@ impl Write for ResponseExt {
         json.optional_number("interval", self.interval);
         json.optional_number("track_timeout", self.track_timeout);
         json.optional_number("offers_sent", self.offers_sent);
+        json.objects_if_any("certs", &self.certs);
     }
 }
 
@@ -151,6 +223,10 @@ impl Response {
         if swarm_result.len() > 2 * MAX_SWARMS {
             return Err(from.error("swarm_result", "more than 128"));
         }
+        let ext: ResponseExt = from.object_or_default("ext")?;
+        if ext.certs.len() > MAX_CERTIFICATES {
+            return Err(from.error("ext.certs", "more than 16"));
+        }
         let complete = |address: &mut PeerAddr| {
             address.kind.get_or_insert(AddressKind::Reflexive);
         };
@@ -170,7 +246,7 @@ impl Response {
             code,
             peer_addr,
             swarm_result,
-            ext: from.object_or_default("ext")?,
+            ext,
         })
     }
 }

@@ -42,17 +42,17 @@ fn connect_of_the_specification() {
             "peer_num": {"peer_count":8,"ability_nat":"STUN","concurrent_links":0,"online_time":0,"upload_bandwidth":4000},
             "swarm_action": [{"swarm_id":A,"action":"JOIN","peer_mode":"LEECH"}]},
         "ext": {
-            "supports": ["signal/1","offers/1"],
+            "supports": ["signal/1","offers/1","cert/1","status/1"],
             "auth": {"key":"DWzf","sig":"kJ3"},
             "want": ["cert"],
-            "status": {"role":"browser","battery":71},
-            "offers": [offer]}}));
+            "status": {"role":"browser","link":"wifi","power":"battery","battery":71,"saver":false,"up_kbps":4000},
+            "offers": [offer],
+            "near": 4100}}));
     let written = rewritten(&value);
     let mut expected = value["PPSPTrackerProtocol"].clone();
     // Members not known here are ignored, and so not written.
     let ext = expected["ext"].as_object_mut().unwrap();
-    ext.remove("want");
-    ext.remove("status");
+    ext.remove("near");
     assert_eq!(written, expected);
 }
 
@@ -73,6 +73,8 @@ fn find_report_switch_and_keep_alive_of_the_specification() {
         {"swarm_id":A,"action":"LEAVE","peer_mode":"LEECH"},{"swarm_id":B,"action":"JOIN","peer_mode":"LEECH"}]}}),
     );
     assert_eq!(rewritten(&switch), switch["PPSPTrackerProtocol"]);
+    let cert = request(json!({"request_type":"CERT","cert":{"swarm_id":A}}));
+    assert_eq!(rewritten(&cert), cert["PPSPTrackerProtocol"]);
     let keep_alive = request(json!({"request_type":"STAT_REPORT"}));
     assert_eq!(rewritten(&keep_alive), keep_alive["PPSPTrackerProtocol"]);
 }
@@ -86,15 +88,17 @@ fn answers_of_the_specification() {
         "swarm_result":[{"swarm_id":A,"result":0,"peer_group":{"peer_info":[
             {"peer_id":"51aa","peer_addr":{"ip_address":{"address_type":"ipv4","address":"203.0.113.7"},"port":6778,
                 "priority":9,"type":"HOST","connection":"wired","asn":"64511","peer_protocol":"PPSP-PP"},
-                "ext":{"mode":"SEEDER","via":["udp","signal"]}},
+                "ext":{"mode":"SEEDER","role":"super","via":["udp","signal"]}},
             {"peer_id":"9c04","peer_addr":{"ip_address":{"address_type":"ipv6","address":"::"},"port":0,
-                "priority":4,"type":"REFLEXIVE","peer_protocol":"PPSP-PP-WEBRTC"},"ext":{"mode":"LEECH","via":["signal"]}}]}}],
-        "ext":{"interval":30,"track_timeout":95,"offers_sent":1}}});
+                "priority":4,"type":"REFLEXIVE","peer_protocol":"PPSP-PP-WEBRTC"},"ext":{"mode":"LEECH","via":["signal"]}}]},
+            "ext":{"members":17}}],
+        "ext":{"interval":30,"track_timeout":95,"offers_sent":1,
+            "certs":[{"swarm_id":A,"cert":"MIIB","expires":1_700_003_600_u64}]}}});
     let failure = json!({"PPSPTrackerProtocol":{"version":1,"response_type":1,"error_code":6,"transaction_id":"1",
         "ext":{"reason":"token-expired"}}});
     let hello = json!({"PPSPTrackerEvent":{"version":1,"event":"HELLO",
         "nonce":"q0mPb3v1k4Xo8w0t9c2yYkq7m3l5n1r6s8u0x2z4A6E","time":1_700_000_000_000_u64,
-        "supports":["signal/1","offers/1"],"limits":{"frame":65536,"offers":5,"peers":29,"sdp":8192},"tracker_key":"13:X"}});
+        "supports":["signal/1","offers/1"],"limits":{"frame":65536,"offers":5,"peers":29,"sdp":8192},"tracker_key":"DWzf"}});
     let push = json!({"PPSPTrackerEvent":{"version":1,"event":"SIGNAL","signal":{"kind":"candidate","swarm":A,
         "from":"d8e0","to":"9c04","oid":"AAEC","n":1,"ts":5,"cand":"{}","sig":"x"}}});
     for frame in [answer, failure, hello, push] {
@@ -281,7 +285,27 @@ fn malformed_requests_get_01_and_name_what_is_wrong() {
             "",
             "deeper",
         ),
-        (" ".repeat(65_537), "", "65536"),
+        (
+            request(json!({"request_type":"CERT"})).to_string(),
+            "1",
+            "cert: missing",
+        ),
+        (
+            request(json!({"request_type":"CERT","cert":{"swarm_id":"67"}})).to_string(),
+            "1",
+            "swarm_id",
+        ),
+        (
+            request(json!({"request_type":"STAT_REPORT","ext":{"status":{"battery":900}}})).to_string(),
+            "1",
+            "status.battery",
+        ),
+        (
+            request(json!({"request_type":"STAT_REPORT","ext":{"want":vec!["x"; 65]}})).to_string(),
+            "1",
+            "want",
+        ),
+        (" ".repeat(65_537), "", "too long"),
     ] {
         let error = Request::decode(&frame).unwrap_err();
         assert_eq!(
@@ -304,6 +328,10 @@ fn contradictory_answers_are_refused() {
         let error = FromTracker::decode(&request(members).to_string()).unwrap_err();
         assert!(error.to_string().contains(named), "{error}");
     }
+    let certificates = vec![json!({"swarm_id":A,"cert":"MIIB","expires":1}); 17];
+    let many = json!({"response_type":0,"error_code":0,"ext":{"certs":certificates}});
+    let error = FromTracker::decode(&request(many).to_string()).unwrap_err();
+    assert_eq!(error.to_string(), "PPSPTrackerProtocol.ext.certs: more than 16");
     let both = json!({"PPSPTrackerProtocol":{"version":1,"response_type":0,"error_code":0,"transaction_id":"1"},
         "PPSPTrackerEvent":{"version":1,"event":"X"}});
     assert!(FromTracker::decode(&both.to_string()).is_err());

@@ -145,6 +145,67 @@ fn stat() -> impl Strategy<Value = Stat> {
         )
 }
 
+fn role() -> impl Strategy<Value = Option<Role>> {
+    proptest::option::of(proptest::sample::select(vec![
+        Role::Browser,
+        Role::Native,
+        Role::Super,
+        Role::Cache,
+        Role::Cdn,
+        Role::Proxy,
+        Role::Origin,
+    ]))
+}
+
+fn status() -> impl Strategy<Value = PeerStatus> {
+    let link = proptest::option::of(proptest::sample::select(vec![
+        LinkKind::Ethernet,
+        LinkKind::Wifi,
+        LinkKind::Cellular,
+        LinkKind::Unknown,
+    ]));
+    let power = proptest::option::of(prop_oneof![Just(Power::Mains), Just(Power::Battery)]);
+    let option = || proptest::option::of(number());
+    let battery = proptest::option::of(0..=100_u64);
+    let saver = proptest::option::of(any::<bool>());
+    let region = proptest::option::of("[a-z ü]{0,16}");
+    let loss = proptest::option::of(0..=1_000_000_u64);
+    (
+        role(),
+        link,
+        power,
+        battery,
+        saver,
+        option(),
+        option(),
+        region,
+        loss,
+    )
+        .prop_map(
+            |(role, link, power, battery, saver, up_kbps, slots, region, loss_ppm)| PeerStatus {
+                role,
+                link,
+                power,
+                battery,
+                saver,
+                up_kbps,
+                slots,
+                region,
+                loss_ppm,
+            },
+        )
+}
+
+fn aux_frame() -> impl Strategy<Value = AuxFrame> {
+    prop_oneof![
+        status().prop_map(AuxFrame::Status),
+        signal(hex_id()).prop_map(|signal| AuxFrame::Relay {
+            swarm: signal.swarm.clone(),
+            signal: Box::new(signal),
+        }),
+    ]
+}
+
 fn body() -> impl Strategy<Value = RequestBody> {
     let action = (hex_id(), any::<bool>(), mode()).prop_map(|(swarm_id, join, peer_mode)| SwarmAction {
         swarm_id,
@@ -165,6 +226,7 @@ fn body() -> impl Strategy<Value = RequestBody> {
             .prop_map(|(swarm_id, peer_num)| RequestBody::Find(Find { swarm_id, peer_num })),
         proptest::collection::vec(stat(), 0..4).prop_map(RequestBody::StatReport),
         signal(hex_id()).prop_map(|signal| RequestBody::Signal(Box::new(signal))),
+        hex_id().prop_map(RequestBody::Cert),
     ]
 }
 
@@ -188,12 +250,16 @@ fn request() -> impl Strategy<Value = Request> {
         auth,
         proptest::collection::vec(batch_offer(), 0..3),
         list(),
+        list(),
+        proptest::option::of(status()),
     )
-        .prop_map(|(supports, auth, offers, exclude)| RequestExt {
+        .prop_map(|(supports, auth, offers, exclude, want, status)| RequestExt {
             supports,
             auth,
             offers,
             exclude,
+            want,
+            status,
         });
     ("[ -~]{0,64}", text(), body(), ext).prop_map(|(transaction_id, peer_id, body, ext)| Request {
         transaction_id,
@@ -208,37 +274,49 @@ fn response() -> impl Strategy<Value = Response> {
         text(),
         address(),
         proptest::option::of(mode()),
+        role(),
         proptest::collection::vec(text(), 0..2),
     )
-        .prop_map(|(peer_id, peer_addr, mode, via)| PeerInfo {
+        .prop_map(|(peer_id, peer_addr, mode, role, via)| PeerInfo {
             peer_id,
             peer_addr,
-            ext: PeerInfoExt { mode, via },
+            ext: PeerInfoExt { mode, role, via },
         });
     let group = proptest::collection::vec(info, 0..4).prop_map(|peer_info| PeerGroup { peer_info });
-    let result =
-        (hex_id(), 0..2_u64, proptest::option::of(group)).prop_map(|(swarm_id, result, peer_group)| {
-            SwarmResult {
-                swarm_id,
-                result,
-                peer_group,
-            }
+    let result = (
+        hex_id(),
+        0..2_u64,
+        proptest::option::of(group),
+        proptest::option::of(number()),
+    )
+        .prop_map(|(swarm_id, result, peer_group, members)| SwarmResult {
+            swarm_id,
+            result,
+            peer_group,
+            ext: SwarmResultExt { members },
         });
     let option = || proptest::option::of(number());
+    let certificate = (hex_id(), text(), number()).prop_map(|(swarm_id, cert, expires)| IssuedCertificate {
+        swarm_id,
+        cert,
+        expires,
+    });
     let ext = (
         proptest::option::of(text()),
         option(),
         option(),
         option(),
         option(),
+        proptest::collection::vec(certificate, 0..3),
     )
         .prop_map(
-            |(reason, retry_after, interval, track_timeout, offers_sent)| ResponseExt {
+            |(reason, retry_after, interval, track_timeout, offers_sent, certs)| ResponseExt {
                 reason,
                 retry_after,
                 interval,
                 track_timeout,
                 offers_sent,
+                certs,
             },
         );
     let results = proptest::collection::vec(result, 0..3);
@@ -322,6 +400,11 @@ proptest! {
     }
 
     #[test]
+    fn aux_frames(frame in aux_frame()) {
+        prop_assert_eq!(AuxFrame::decode(&frame.encode().unwrap()).unwrap(), frame);
+    }
+
+    #[test]
     fn cut_and_changed_frames_never_panic(request in request(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let mut bytes = request.encode().unwrap().into_bytes();
         let at = at.index(bytes.len());
@@ -329,6 +412,7 @@ proptest! {
         for text in [String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&bytes[..at])] {
             let _ = Request::decode(&text);
             let _ = FromTracker::decode(&text);
+            let _ = AuxFrame::decode(&text);
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use p256::ecdsa::signature::Verifier;
 use p256::ecdsa::{Signature, VerifyingKey};
-use tracker_protocol::{Auth, NONCE_LEN, auth_signing_input, decode_base64url, peer_id_of};
-
-/// Algorithm number of ECDSA P-256 with SHA-256 in a key blob (RFC 7574, DNSSEC registry).
-const ECDSA_P256: u8 = 13;
+use tracker_protocol::{
+    Auth, ECDSA_P256, KEY_BLOB_LEN, NONCE_LEN, auth_signing_input, decode_base64url, peer_id_of,
+};
 
 /// Why a proof is refused; the text goes into `ext.reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,25 +19,24 @@ pub(crate) enum AuthError {
     BadSignature,
 }
 
-/// Checks the proof of `peer_id` for this nonce and one of our origins.
+/// Checks the proof of `peer_id` for this nonce and one of our origins. Returns the peer's key blob.
 pub(crate) fn verify(
     auth: Option<&Auth>,
     peer_id: &str,
     nonce: &[u8; NONCE_LEN],
     origins: &[String],
-) -> Result<(), AuthError> {
+) -> Result<[u8; KEY_BLOB_LEN], AuthError> {
     let auth = auth.ok_or(AuthError::Missing)?;
     let blob = decode_base64url(&auth.key).ok_or(AuthError::BadKey)?;
-    let Some((&ECDSA_P256, point)) = blob.split_first() else {
-        return Err(AuthError::BadKey);
-    };
-    if point.len() != 64 {
+    let blob = <[u8; KEY_BLOB_LEN]>::try_from(blob).map_err(|_| AuthError::BadKey)?;
+    if blob[0] != ECDSA_P256 {
         return Err(AuthError::BadKey);
     }
     if peer_id_of(&blob) != peer_id {
         return Err(AuthError::NotOfKey);
     }
-    let uncompressed: Vec<u8> = std::iter::once(4).chain(point.iter().copied()).collect();
+    let mut uncompressed = blob;
+    uncompressed[0] = 4;
     let key = VerifyingKey::from_sec1_bytes(&uncompressed).map_err(|_| AuthError::BadKey)?;
     let signature = decode_base64url(&auth.sig).ok_or(AuthError::BadSignature)?;
     let signature = Signature::from_slice(&signature).map_err(|_| AuthError::BadSignature)?;
@@ -48,7 +46,7 @@ pub(crate) fn verify(
             .is_some_and(|input| key.verify(&input, &signature).is_ok())
     });
     if signed {
-        Ok(())
+        Ok(blob)
     } else {
         Err(AuthError::BadSignature)
     }
@@ -81,7 +79,8 @@ mod tests {
     fn accepts_only_what_was_signed() {
         let (nonce, origins) = ([3; 32], ["ws://a".to_owned(), "wss://b".to_owned()]);
         let (id, auth) = proof(&nonce, "wss://b");
-        assert_eq!(verify(Some(&auth), &id, &nonce, &origins), Ok(()));
+        let blob = verify(Some(&auth), &id, &nonce, &origins).unwrap();
+        assert_eq!(peer_id_of(&blob), id);
         assert_eq!(verify(None, &id, &nonce, &origins), Err(AuthError::Missing));
         assert_eq!(
             verify(Some(&auth), &id, &[4; 32], &origins),

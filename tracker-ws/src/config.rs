@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracker_protocol::server::PeerConfig;
 
 use crate::clock::micros;
+use crate::key::TrackerKey;
 use crate::limits::Rate;
 use crate::registry::RegistryConfig;
 
@@ -45,6 +46,10 @@ pub struct Config {
     /// SIGNAL requests and batch offers, per second and in a burst. A join with 16 neighbours trickles some ten
     /// candidates to each at once, which 60 a minute would cut off.
     pub signals: Rate,
+    /// What signs certificates of membership; a new key for this run where it is absent.
+    pub key: Option<TrackerKey>,
+    /// How long a certificate is valid; at most a day.
+    pub certificate_lifetime: Duration,
     /// Frames waiting to be sent on one socket; a reader that falls behind further is closed.
     pub queue: usize,
 }
@@ -73,6 +78,8 @@ impl Default for Config {
                 per_second: 30,
                 burst: 200,
             },
+            key: None,
+            certificate_lifetime: Duration::from_secs(3600),
             queue: 256,
         }
     }

@@ -4,12 +4,17 @@
 //!   rate and carries frames.
 //! * [`Registry`]: swarms and peers, in memory and without any I/O: requests in, frames for sessions out.
 //!
+//! Members are given certificates of membership, which peers check instead of asking the tracker
+//! ([`TrackerKey`] signs them).
+//!
 //! Behind TLS a proxy terminates `wss:`; name the public origin with [`Config::origins`] then, for peers sign it.
 
 mod auth;
+mod certificates;
 mod clock;
 mod config;
 mod http;
+mod key;
 mod limits;
 mod metrics;
 mod registry;
@@ -19,6 +24,7 @@ mod session;
 mod swarm;
 
 pub use config::Config;
+pub use key::{KeyError, TrackerKey};
 pub use limits::Rate;
 pub use registry::{Delivery, Outgoing, Registry, RegistryConfig, SessionId};
 pub use server::{Server, ServerError, Shutdown};

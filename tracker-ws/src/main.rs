@@ -2,14 +2,17 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
-use tracker_ws::{Config, Server};
+use tracker_ws::{Config, Server, TrackerKey};
 
 /// WebSocket tracker for Shoal: tells peers of each other and relays their signalling.
 #[derive(Debug, Parser)]
@@ -39,6 +42,12 @@ struct Options {
     /// Most registered peers
     #[arg(long, value_name = "COUNT", default_value_t = 16_384)]
     max_peers: usize,
+    /// Key that signs certificates of membership: P-256, PEM (PKCS#8); default a new one for this run
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Make the key when the file does not exist
+    #[arg(long, requires = "key")]
+    create_key: bool,
     /// What to log: off, error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
@@ -51,7 +60,17 @@ impl Options {
                 bail!("--origin {origin}: not an origin such as wss://tracker.example");
             }
         }
+        let key = match &self.key {
+            Some(path) if self.create_key => {
+                let mut rng =
+                    StdRng::try_from_rng(&mut SysRng).context("no random numbers from the system")?;
+                Some(TrackerKey::read_or_create(path, &mut rng)?)
+            }
+            Some(path) => Some(TrackerKey::read(path).context("--key (--create-key makes one)")?),
+            None => None,
+        };
         Ok(Config {
+            key,
             listen: self.listen,
             interval: Duration::from_secs(self.interval),
             track_timeout: Duration::from_secs(self.track_timeout.unwrap_or(3 * self.interval + 5)),

@@ -8,6 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tracker_protocol::ErrorCode;
 
+use crate::certificates::Source;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     request: &'static str,
@@ -17,6 +19,11 @@ struct RequestLabels {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusedLabels {
     reason: Refusal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CertificateLabels {
+    source: &'static str,
 }
 
 /// Why a socket was turned away or closed.
@@ -37,6 +44,7 @@ pub(crate) struct Metrics {
     refused: Family<RefusedLabels, Counter>,
     pushes: Counter,
     accepted: Counter,
+    certificates: Family<CertificateLabels, Counter>,
     sockets: Gauge,
     peers: Gauge,
     swarms: Gauge,
@@ -50,6 +58,7 @@ impl Metrics {
             refused: Family::default(),
             pushes: Counter::default(),
             accepted: Counter::default(),
+            certificates: Family::default(),
             sockets: Gauge::default(),
             peers: Gauge::default(),
             swarms: Gauge::default(),
@@ -75,6 +84,11 @@ impl Metrics {
             "WebSockets accepted",
             metrics.accepted.clone(),
         );
+        registry.register(
+            "certificates",
+            "Certificates of membership made for answers, by whether they were signed for them",
+            metrics.certificates.clone(),
+        );
         registry.register("sockets", "Open sockets", metrics.sockets.clone());
         registry.register("peers", "Registered peers", metrics.peers.clone());
         registry.register("swarms", "Swarms with reachable members", metrics.swarms.clone());
@@ -96,6 +110,16 @@ impl Metrics {
 
     pub(crate) fn pushed(&self, count: u64) {
         self.pushes.inc_by(count);
+    }
+
+    pub(crate) fn certified(&self, source: Source) {
+        let source = match source {
+            Source::Signed => "signed",
+            Source::Cache => "cache",
+        };
+        self.certificates
+            .get_or_create(&CertificateLabels { source })
+            .inc();
     }
 
     pub(crate) fn accepted(&self) {

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use tracker_protocol::server::{Changes, Peer, PeerConfig, PeerState, Timestamp, Verdict};
 use tracker_protocol::{
-    Bye, DEFAULT_PEERS, ErrorCode, Event, Kind, MAX_PEERS, PeerAddr, PeerGroup, PeerInfo, PeerInfoExt,
-    PeerMode, PeerNum, Request, RequestBody, Response, SUPPORTS_SIGNAL, Signal, SwarmResult,
+    Bye, DEFAULT_PEERS, ErrorCode, Event, IssuedCertificate, Kind, MAX_PEERS, PeerAddr, PeerGroup, PeerInfo,
+    PeerInfoExt, PeerMode, PeerNum, PeerStatus, Request, RequestBody, Response, SUPPORTS_SIGNAL, Signal,
+    SwarmResult,
 };
 
 use crate::relay::Offers;
@@ -56,6 +57,8 @@ pub struct Outgoing {
 struct Entry {
     machine: Peer,
     takes_signals: bool,
+    /// As last told. Others learn its role and nothing else of it.
+    status: PeerStatus,
     offers: Offers,
     /// Its next place in the queue of timers.
     scheduled: Timestamp,
@@ -105,6 +108,13 @@ impl Registry {
             .is_some_and(|peer| self.peers.contains_key(peer))
     }
 
+    /// Is the session's peer registered in this swarm?
+    pub fn is_member(&self, session: SessionId, swarm: &str) -> bool {
+        let peer = self.proven.get(&session);
+        let entry = peer.and_then(|peer| self.peers.get(peer));
+        entry.is_some_and(|entry| entry.machine.swarms().contains_key(swarm))
+    }
+
     /// When [`Registry::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         self.timers.peek().map(|Reverse((at, _))| *at)
@@ -141,13 +151,15 @@ impl Registry {
         self.settle(&peer);
     }
 
-    /// Carries out a request of a proven session; `frame` is its text. Returns how it was answered.
+    /// Carries out a request of a proven session; `frame` is its text. `certificates` are the peer's, of the swarms
+    /// it asks them for: those of swarms it is a member of by then go into the answer. Returns how it was answered.
     pub fn request(
         &mut self,
         now: Timestamp,
         session: SessionId,
         request: &Request,
         frame: &str,
+        certificates: Vec<IssuedCertificate>,
         out: &mut Vec<Outgoing>,
     ) -> ErrorCode {
         let id = &request.transaction_id;
@@ -179,6 +191,7 @@ impl Registry {
         let entry = self.peers.entry(peer.clone()).or_insert_with(|| Entry {
             machine: Peer::new(now, self.config.peer),
             takes_signals: false,
+            status: PeerStatus::default(),
             offers: Offers::default(),
             scheduled: Timestamp::MAX,
         });
@@ -190,10 +203,25 @@ impl Registry {
                 });
                 return ErrorCode::NoError;
             }
-            Verdict::Refuse(response) => response,
-            Verdict::Connect(changes) => self.connected(now, &peer, request, changes, out),
+            Verdict::Refuse(response) => *response,
+            Verdict::Connect(changes) => {
+                let mut response = self.connected(now, &peer, request, &changes, out);
+                response.ext.certs = certificates;
+                let joined = |swarm: &String| changes.joined.iter().any(|(joined, _)| joined == swarm);
+                response.ext.certs.retain(|issued| joined(&issued.swarm_id));
+                response
+            }
             Verdict::Proceed => match &request.body {
-                RequestBody::Connect(_) | RequestBody::StatReport(_) => self.reported(request),
+                RequestBody::Connect(_) | RequestBody::StatReport(_) => self.reported(&peer, request),
+                RequestBody::Cert(swarm) => {
+                    let mut response = Response::ok(id);
+                    response.ext.certs = certificates;
+                    response.ext.certs.retain(|issued| issued.swarm_id == *swarm);
+                    match response.ext.certs.is_empty() {
+                        true => refuse(ErrorCode::InternalError, "no-certificate"),
+                        false => response,
+                    }
+                }
                 RequestBody::Find(find) => {
                     let result =
                         self.list(&find.swarm_id, &peer, find.peer_num.as_ref(), request, MAX_LISTED);
@@ -273,12 +301,13 @@ impl Registry {
         now: Timestamp,
         peer: &Arc<str>,
         request: &Request,
-        changes: Changes,
+        changes: &Changes,
         out: &mut Vec<Outgoing>,
     ) -> Response {
         let RequestBody::Connect(connect) = &request.body else {
             return Response::ok(&request.transaction_id);
         };
+        self.take_status(peer, request);
         if let Some(entry) = self.peers.get_mut(peer)
             && !request.ext.supports.is_empty()
         {
@@ -292,22 +321,13 @@ impl Registry {
             leave(&mut self.swarms, swarm, peer);
         }
         let mut response = Response::ok(&request.transaction_id);
-        for swarm in &changes.left {
-            response.swarm_result.push(SwarmResult {
-                swarm_id: swarm.clone(),
-                result: 0,
-                peer_group: None,
-            });
-        }
+        let left = changes.left.iter().map(|swarm| SwarmResult::ok(swarm));
+        response.swarm_result.extend(left);
         let room = MAX_LISTED / changes.joined.len().max(1);
         for (swarm, mode) in &changes.joined {
             self.swarms.entry(swarm.clone()).or_default().insert(peer);
             let result = match (mode, &connect.peer_num) {
-                (PeerMode::Seeder, None) => SwarmResult {
-                    swarm_id: swarm.clone(),
-                    result: 0,
-                    peer_group: None,
-                },
+                (PeerMode::Seeder, None) => self.counted(swarm),
                 (_, peer_num) => self.list(swarm, peer, peer_num.as_ref(), request, room),
             };
             response.swarm_result.push(result);
@@ -318,17 +338,27 @@ impl Registry {
         response
     }
 
-    fn reported(&self, request: &Request) -> Response {
+    fn reported(&mut self, peer: &Arc<str>, request: &Request) -> Response {
+        self.take_status(peer, request);
         let mut response = Response::ok(&request.transaction_id);
         if let RequestBody::StatReport(stats) = &request.body {
-            let result = |swarm: &String| SwarmResult {
-                swarm_id: swarm.clone(),
-                result: 0,
-                peer_group: None,
-            };
-            response.swarm_result = stats.iter().map(|stat| result(&stat.swarm_id)).collect();
+            let result = stats.iter().map(|stat| self.counted(&stat.swarm_id));
+            response.swarm_result = result.collect();
         }
         response
+    }
+
+    fn take_status(&mut self, peer: &Arc<str>, request: &Request) {
+        if let (Some(entry), Some(news)) = (self.peers.get_mut(peer), &request.ext.status) {
+            entry.status.update(news.clone());
+        }
+    }
+
+    /// A success that says how many members the swarm has.
+    fn counted(&self, swarm_id: &str) -> SwarmResult {
+        let mut result = SwarmResult::ok(swarm_id);
+        result.ext.members = Some(self.swarms.get(swarm_id).map_or(0, Swarm::len) as u64);
+        result
     }
 
     /// A random list of a swarm's members.
@@ -355,7 +385,8 @@ impl Registry {
             } else {
                 Vec::new()
             };
-            let ext = PeerInfoExt { mode, via };
+            let role = entry.status.role;
+            let ext = PeerInfoExt { mode, role, via };
             Some(PeerInfo {
                 peer_id: peer.to_string(),
                 peer_addr: PeerAddr::private(),
@@ -364,9 +395,8 @@ impl Registry {
         };
         let peer_info = sample.into_iter().filter_map(describe).collect();
         SwarmResult {
-            swarm_id: swarm_id.to_owned(),
-            result: 0,
             peer_group: Some(PeerGroup { peer_info }),
+            ..self.counted(swarm_id)
         }
     }
 

@@ -16,9 +16,11 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracker_protocol::MAX_FRAME;
 
+use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Asked};
+use crate::key::TrackerKey;
 use crate::limits::{SocketPermit, Sockets};
 use crate::metrics::{Metrics, Refusal};
 use crate::registry::Registry;
@@ -56,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
+    pub(crate) certificates: Certificates,
     pub(crate) shutdown: watch::Receiver<bool>,
     registry: Mutex<Registry>,
     rng: Mutex<StdRng>,
@@ -116,7 +119,20 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let rng = || StdRng::try_from_rng(&mut SysRng).map_err(ServerError::Random);
         let (stop, stopped) = watch::channel(false);
+        let key = match &config.key {
+            Some(key) => key.clone(),
+            None => {
+                tracing::info!("no key named: certificates are signed with a new one, for this run only");
+                TrackerKey::generate(&mut rng()?)
+            }
+        };
+        tracing::info!(
+            tracker_key = key.public_text(),
+            "certificates can be checked with"
+        );
+        let lifetime = config.certificate_lifetime.as_secs();
         let shared = Shared {
+            certificates: Certificates::new(key, lifetime, config.max_peers),
             registry: Mutex::new(Registry::new(config.registry(), rng()?)),
             rng: Mutex::new(rng()?),
             clock: Clock::start(),

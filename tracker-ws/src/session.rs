@@ -14,11 +14,13 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tracker_protocol::{
-    Bye, ErrorCode, Event, Hello, Limits, MAX_FRAME, MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN, Request,
-    RequestBody, Response, SUPPORTS_OFFERS, SUPPORTS_SIGNAL, encode_base64url,
+    Action, Bye, ErrorCode, Event, Hello, IssuedCertificate, KEY_BLOB_LEN, Limits, MAX_CERTIFICATES,
+    MAX_FRAME, MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN, Request, RequestBody, Response, SUPPORTS_CERT,
+    SUPPORTS_OFFERS, SUPPORTS_SIGNAL, SUPPORTS_STATUS, WANT_CERT, encode_base64url,
 };
 
 use crate::auth;
+use crate::certificates::SERIAL_LEN;
 use crate::clock::Clock;
 use crate::limits::{Bucket, Rate};
 use crate::metrics::Refusal;
@@ -92,7 +94,8 @@ struct Session<'a> {
     id: SessionId,
     origins: Vec<String>,
     nonce: [u8; NONCE_LEN],
-    proven: bool,
+    /// Of the peer this socket has proven to be.
+    key_blob: Option<[u8; KEY_BLOB_LEN]>,
     strikes: u32,
     requests: Bucket,
     signals: Bucket,
@@ -123,7 +126,7 @@ pub(crate) async fn run(
         id,
         origins: origins(&shared.config.origins, local),
         nonce,
-        proven: false,
+        key_blob: None,
         strikes: 0,
         requests: Bucket::new(now, shared.config.requests),
         signals: Bucket::new(now, shared.config.signals),
@@ -303,14 +306,16 @@ impl Session<'_> {
         let hello = Hello {
             nonce: encode_base64url(&self.nonce),
             time: Clock::unix_ms(),
-            supports: vec![SUPPORTS_SIGNAL.to_owned(), SUPPORTS_OFFERS.to_owned()],
+            supports: [SUPPORTS_SIGNAL, SUPPORTS_OFFERS, SUPPORTS_CERT, SUPPORTS_STATUS]
+                .map(str::to_owned)
+                .to_vec(),
             limits: Limits {
                 frame: MAX_FRAME as u64,
                 offers: MAX_OFFERS as u64,
                 peers: MAX_PEERS,
                 sdp: MAX_SDP as u64,
             },
-            tracker_key: None,
+            tracker_key: Some(self.shared.certificates.key().public_text()),
         };
         // A few hundred bytes always fit.
         Event::Hello(hello).encode().unwrap_or_default()
@@ -328,9 +333,11 @@ impl Session<'_> {
         };
         let kind = request.body.request_type();
         let offers = request.ext.offers.len() as u64;
+        // A signature costs the tracker more than all the rest of a request.
+        let cost = wanted_certificates(&request).count().max(1) as u64;
         let in_time = match &request.body {
             RequestBody::Signal(_) => self.signals.take(now, 1),
-            _ => self.requests.take(now, 1) && (offers == 0 || self.signals.take(now, offers)),
+            _ => self.requests.take(now, cost) && (offers == 0 || self.signals.take(now, offers)),
         };
         if !in_time {
             let mut response = Response::failed(
@@ -346,7 +353,7 @@ impl Session<'_> {
             };
         }
         let mut out = Vec::new();
-        if !self.proven {
+        if self.key_blob.is_none() {
             let proof = match &request.body {
                 RequestBody::Connect(_) => auth::verify(
                     request.ext.auth.as_ref(),
@@ -356,28 +363,58 @@ impl Session<'_> {
                 ),
                 _ => Err(auth::AuthError::Missing),
             };
-            if let Err(error) = proof {
-                let code = ErrorCode::AuthenticationRequired;
-                self.answer(
-                    kind,
-                    &Response::failed(&request.transaction_id, code, &error.to_string()),
-                );
-                return self.strike("not authenticated");
+            match proof {
+                Ok(key_blob) => self.key_blob = Some(key_blob),
+                Err(error) => {
+                    let code = ErrorCode::AuthenticationRequired;
+                    self.answer(
+                        kind,
+                        &Response::failed(&request.transaction_id, code, &error.to_string()),
+                    );
+                    return self.strike("not authenticated");
+                }
             }
-            self.proven = true;
             self.shared
                 .registry()
                 .attach(now, self.id, &request.peer_id, &mut out);
         }
+        let certificates = self.certificates(&request);
         let code = self
             .shared
             .registry()
-            .request(now, self.id, &request, frame, &mut out);
+            .request(now, self.id, &request, frame, certificates, &mut out);
         self.shared.metrics.answered(kind, code);
         let pushes = out.iter().filter(|outgoing| outgoing.to != self.id).count();
         self.shared.metrics.pushed(pushes as u64);
         self.shared.sessions.deliver(out);
         Ok(())
+    }
+
+    /// The certificates a request asks for, made before the registry is locked.
+    fn certificates(&self, request: &Request) -> Vec<IssuedCertificate> {
+        let shared = self.shared;
+        let Some(key_blob) = &self.key_blob else {
+            return Vec::new();
+        };
+        if let RequestBody::Cert(swarm) = &request.body
+            && !shared.registry().is_member(self.id, swarm)
+        {
+            return Vec::new();
+        }
+        let serial = || {
+            let mut serial = [0; SERIAL_LEN];
+            shared.random(|rng| rng.fill_bytes(&mut serial));
+            serial
+        };
+        let now = Clock::unix_ms() / 1000;
+        let mut certificates = Vec::new();
+        for swarm in wanted_certificates(request) {
+            if let Some((issued, source)) = shared.certificates.get(key_blob, swarm, now, serial) {
+                shared.metrics.certified(source);
+                certificates.push(issued);
+            }
+        }
+        certificates
     }
 
     fn strike(&mut self, reason: &'static str) -> Result<(), End> {
@@ -397,6 +434,23 @@ impl Session<'_> {
             }]);
         }
     }
+}
+
+/// Swarms whose certificates a request asks for, no more than one answer has.
+fn wanted_certificates(request: &Request) -> impl Iterator<Item = &str> {
+    let (joins, one) = match &request.body {
+        RequestBody::Connect(connect) if request.ext.want.iter().any(|want| want == WANT_CERT) => {
+            (&connect.swarm_action[..], None)
+        }
+        RequestBody::Cert(swarm) => (&[][..], Some(swarm.as_str())),
+        _ => (&[][..], None),
+    };
+    joins
+        .iter()
+        .filter(|action| action.action == Action::Join)
+        .map(|action| action.swarm_id.as_str())
+        .take(MAX_CERTIFICATES)
+        .chain(one)
 }
 
 #[cfg(test)]

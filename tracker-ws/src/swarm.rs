@@ -31,6 +31,10 @@ impl Swarm {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -88,6 +92,7 @@ mod tests {
                 .map(ToString::to_string)
                 .collect();
             assert_eq!(all, oracle);
+            assert_eq!(swarm.len(), oracle.len());
             assert_eq!(swarm.is_empty(), oracle.is_empty());
         }
     }

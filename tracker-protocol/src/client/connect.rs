@@ -7,9 +7,10 @@ use crate::event::Hello;
 use crate::peer::{PeerMode, PeerNum};
 use crate::request::{Action, Auth, Connect, RequestBody, RequestExt, SwarmAction};
 use crate::response::Response;
+use crate::status::PeerStatus;
 use crate::{
-    NONCE_LEN, SUPPORTS_OFFERS, SUPPORTS_SIGNAL, auth_signing_input, decode_base64url, encode_base64url,
-    tracker_origin,
+    ECDSA_P256, KEY_BLOB_LEN, NONCE_LEN, SUPPORTS_CERT, SUPPORTS_OFFERS, SUPPORTS_SIGNAL, SUPPORTS_STATUS,
+    WANT_CERT, auth_signing_input, decode_base64url, encode_base64url, tracker_origin,
 };
 
 impl Client {
@@ -35,6 +36,12 @@ impl Client {
         };
         self.time_offset_ms = (hello.time as i64).saturating_sub((self.now / 1000) as i64);
         self.nonce = Some(nonce);
+        self.certifies = hello.supports.iter().any(|extension| extension == SUPPORTS_CERT);
+        self.tracker_key = hello
+            .tracker_key
+            .and_then(|key| decode_base64url(&key))
+            .filter(|key| key.len() == KEY_BLOB_LEN && key[0] == ECDSA_P256);
+        self.status_changed = self.status != PeerStatus::default();
         self.attempt = self.attempt.wrapping_add(1);
         self.state = State::Signing {
             deadline: self.now + SIGN_TIMEOUT,
@@ -59,7 +66,8 @@ impl Client {
             sig: encode_base64url(sig),
             token: self.config.token.clone(),
         };
-        let supports = vec![SUPPORTS_SIGNAL.to_owned(), SUPPORTS_OFFERS.to_owned()];
+        let supports = [SUPPORTS_SIGNAL, SUPPORTS_OFFERS, SUPPORTS_CERT, SUPPORTS_STATUS];
+        let supports = supports.map(str::to_owned).to_vec();
         self.state = State::Joining;
         self.send_connect_with(
             actions,
@@ -106,6 +114,10 @@ impl Client {
         let wants_peers = joins && actions.iter().any(|action| action.peer_mode == PeerMode::Leech);
         if joins {
             ext.offers = self.take_offers(None);
+            ext.status = self.take_status();
+            if self.wants_certificates(&actions) {
+                ext.want = vec![WANT_CERT.to_owned()];
+            }
         }
         let peer_num = wants_peers.then(|| PeerNum {
             peer_count: Some(self.config.peer_count),
@@ -190,6 +202,7 @@ impl Client {
                     });
                 }
                 Action::Join => {
+                    self.expect_certificate(&swarm_id);
                     self.announced.insert(swarm_id, peer_mode);
                 }
             }
@@ -200,8 +213,10 @@ impl Client {
         if matches!(self.state, State::Joining) {
             self.state = State::Joined { since: self.now };
             self.next_report = self.now + self.jittered_interval();
-            self.outputs.push_back(Output::Joined { url });
+            let tracker_key = self.tracker_key.clone();
+            self.outputs.push_back(Output::Joined { url, tracker_key });
         }
+        self.take_certificates(&response);
         self.take_peers(response);
     }
 }

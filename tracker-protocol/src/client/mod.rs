@@ -13,6 +13,7 @@
 //! Losing the tracker never touches connections between peers: they go on exchanging.
 
 mod backoff;
+mod certificates;
 mod connect;
 mod peers;
 mod requests;
@@ -24,6 +25,7 @@ mod types;
 use std::collections::{BTreeMap, VecDeque};
 
 use backoff::Backoff;
+use certificates::Renewal;
 use requests::{Pending, Requests, What};
 pub use types::{ClientConfig, Input, Output, Status};
 
@@ -34,6 +36,7 @@ use crate::request::{Action, Request, RequestBody, RequestExt, SwarmAction};
 use crate::response::{FromTracker, Response};
 use crate::signal::Signal;
 use crate::stat::Stat;
+use crate::status::PeerStatus;
 use crate::{MAX_SWARMS, is_swarm_id, peer_id_of};
 
 /// Microseconds since the Unix epoch.
@@ -77,6 +80,9 @@ struct Member {
     next_find: Timestamp,
     find_interval: u64,
     finding: bool,
+    /// Members of the swarm, as last told.
+    size: Option<u64>,
+    certificate: Renewal,
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +114,12 @@ pub struct Client {
     interval: u64,
     next_report: Timestamp,
     stats: Vec<Stat>,
+    status: PeerStatus,
+    /// The tracker of this session has not been told the newest status.
+    status_changed: bool,
+    /// The tracker of this session issues certificates.
+    certifies: bool,
+    tracker_key: Option<Vec<u8>>,
     offers: VecDeque<Signal>,
     seen: VecDeque<(String, String, u64)>,
     bad_frames: u32,
@@ -152,6 +164,10 @@ impl Client {
             interval: DEFAULT_INTERVAL,
             next_report: 0,
             stats: Vec::new(),
+            status: PeerStatus::default(),
+            status_changed: false,
+            certifies: false,
+            tracker_key: None,
             offers: VecDeque::new(),
             seen: VecDeque::new(),
             bad_frames: 0,
@@ -217,6 +233,10 @@ impl Client {
                 }
             }
             Input::Stats(stats) => self.stats = stats,
+            Input::Status(status) => {
+                self.status_changed |= status != self.status;
+                self.status = status;
+            }
             Input::Close => self.close(),
             Input::Timeout => {}
         }
@@ -241,7 +261,8 @@ impl Client {
             State::Joined { .. } => Some(self.next_report),
         };
         let find = self.finds_due().map(|(_, at)| at).min();
-        [state, find, self.requests.deadline()]
+        let renewal = self.renewals_due().map(|(_, at)| at).min();
+        [state, find, renewal, self.requests.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -280,6 +301,8 @@ impl Client {
             next_find,
             find_interval: FIND_INTERVAL,
             finding: false,
+            size: None,
+            certificate: Renewal::Never,
         };
         self.wanted.insert(swarm, member);
     }
@@ -299,8 +322,12 @@ impl Client {
         self.connecting = false;
         self.rejoins = 0;
         self.nonce = None;
+        self.certifies = false;
+        self.tracker_key = None;
         for member in self.wanted.values_mut() {
             member.finding = false;
+            // The next tracker may have another key.
+            member.certificate = Renewal::Never;
         }
         for pending in self.requests.drain() {
             if let What::Signal { to, oid } = pending.what {
@@ -455,8 +482,12 @@ impl Client {
         match pending.what {
             What::Connect(actions) => self.connected(actions, response),
             What::Find(swarm) => self.found(swarm, response),
+            What::Certificate(swarm) => self.certified(swarm, response),
             What::Report => match response.code {
-                ErrorCode::NoError => self.rejoins = 0,
+                ErrorCode::NoError => {
+                    self.rejoins = 0;
+                    self.take_sizes(&response);
+                }
                 ErrorCode::Forbidden => self.rejoin(None),
                 ErrorCode::Unavailable => {}
                 code => self.lose(&describe(code, &response), 0, true),
@@ -503,6 +534,7 @@ impl Client {
                     .map(|(swarm, _)| swarm.clone())
                     .collect();
                 due.into_iter().for_each(|swarm| self.find(swarm));
+                self.renew();
             }
             _ => {}
         }
@@ -515,17 +547,22 @@ impl Client {
         }
     }
 
+    /// The status, if the tracker has not been told it yet.
+    fn take_status(&mut self) -> Option<PeerStatus> {
+        std::mem::take(&mut self.status_changed).then(|| self.status.clone())
+    }
+
     fn report(&mut self) {
         self.next_report = self.now + self.jittered_interval();
         let announced = &self.announced;
         let mut stats = std::mem::take(&mut self.stats);
         stats.retain(|stat| announced.contains_key(&stat.swarm_id));
         stats.truncate(MAX_SWARMS);
-        if let Err(reason) = self.send(
-            RequestBody::StatReport(stats),
-            RequestExt::default(),
-            What::Report,
-        ) {
+        let ext = RequestExt {
+            status: self.take_status(),
+            ..RequestExt::default()
+        };
+        if let Err(reason) = self.send(RequestBody::StatReport(stats), ext, What::Report) {
             self.lose(&reason, 0, true);
         }
     }

@@ -36,6 +36,7 @@ impl Client {
         if let Some(sent) = response.ext.offers_sent {
             self.outputs.push_back(Output::OffersSent(sent));
         }
+        self.take_sizes(&response);
         for result in response.swarm_result {
             let (Some(group), Some(member)) = (result.peer_group, self.wanted.get_mut(&result.swarm_id))
             else {
@@ -59,6 +60,23 @@ impl Client {
                 self.outputs.push_back(Output::Peers {
                     swarm: result.swarm_id,
                     peers,
+                });
+            }
+        }
+    }
+
+    /// Passes on how large the swarms are.
+    pub(super) fn take_sizes(&mut self, response: &Response) {
+        for result in &response.swarm_result {
+            let (Some(members), Some(member)) = (result.ext.members, self.wanted.get_mut(&result.swarm_id))
+            else {
+                continue;
+            };
+            if member.size != Some(members) {
+                member.size = Some(members);
+                self.outputs.push_back(Output::SwarmSize {
+                    swarm: result.swarm_id.clone(),
+                    members,
                 });
             }
         }

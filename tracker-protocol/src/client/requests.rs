@@ -16,6 +16,7 @@ pub(super) enum What {
     Connect(Vec<SwarmAction>),
     Find(String),
     Report,
+    Certificate(String),
     Signal { to: String, oid: String },
 }
 

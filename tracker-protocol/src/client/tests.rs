@@ -1,7 +1,10 @@
 //! The rows of tracker-protocol.md §4.3 and the timers of §5, on virtual time.
 
 use super::*;
-use crate::{Hello, Kind, PeerAddr, PeerGroup, PeerInfo, PeerInfoExt, ResponseExt, SwarmResult};
+use crate::{
+    Hello, IssuedCertificate, Kind, PeerAddr, PeerGroup, PeerInfo, PeerInfoExt, ResponseExt, Role,
+    SwarmResult, SwarmResultExt,
+};
 
 const A: &str = "67bb4763101bf31c7fc544f5016b82bbc187ca082e070971221ed2ed6e872b4f";
 const B: &str = "0d6c4763101bf31c7fc544f5016b82bbc187ca082e070971221ed2ed6e872b4f";
@@ -85,7 +88,8 @@ impl Test {
         assert_eq!(
             outputs,
             [Output::Joined {
-                url: "ws://t.example/ppsp".to_owned()
+                url: "ws://t.example/ppsp".to_owned(),
+                tracker_key: None,
             }]
         );
         assert_eq!(test.client.status(), Status::Joined);
@@ -131,6 +135,7 @@ fn listed(id: &str, peers: &[&str]) -> Response {
         swarm_id: A.to_owned(),
         result: 0,
         peer_group: Some(group),
+        ext: SwarmResultExt::default(),
     };
     Response {
         swarm_result: vec![result],
@@ -475,7 +480,7 @@ fn a_refused_swarm_is_not_asked_for_again() {
     let result = SwarmResult {
         swarm_id: B.to_owned(),
         result: 1,
-        peer_group: None,
+        ..SwarmResult::ok(B)
     };
     let outputs = test
         .respond(Response {
@@ -659,6 +664,211 @@ fn malformed_frames_end_the_session_at_the_third() {
     assert!(test.input(Input::Frame("[]".to_owned())).poll().is_empty());
     let outputs = test.input(Input::Frame(String::new())).poll();
     assert!(matches!(&outputs[..], [Output::Close, Output::Lost { .. }]));
+}
+
+/// A client whose tracker issues certificates, in swarm A; the time is the session's start.
+fn certified(key: Option<&str>, respond: impl FnOnce(Response) -> Response) -> (Test, Request, Vec<Output>) {
+    let mut test = Test::new(&[&["ws://t.example/ppsp"]]);
+    test.join(A, PeerMode::Leech).poll();
+    let hello = Hello {
+        nonce: crate::encode_base64url(&[7; 32]),
+        time: test.now / 1000,
+        supports: vec![crate::SUPPORTS_CERT.to_owned()],
+        tracker_key: key.map(str::to_owned),
+        ..Hello::default()
+    };
+    test.event(Event::Hello(hello)).poll();
+    let sig = vec![1; 64];
+    let connect = only_request(&test.input(Input::AuthSigned { attempt: 1, sig }).poll());
+    let outputs = test
+        .respond(respond(Response::ok(&connect.transaction_id)))
+        .poll();
+    (test, connect, outputs)
+}
+
+fn with_certificate(response: Response, now: Timestamp, life: u64, cert: &str) -> Response {
+    let issued = IssuedCertificate {
+        swarm_id: A.to_owned(),
+        cert: cert.to_owned(),
+        expires: now / SECOND + life,
+    };
+    let ext = ResponseExt {
+        certs: vec![issued],
+        ..ResponseExt::default()
+    };
+    Response { ext, ..response }
+}
+
+/// Lets time pass to the next CERT; answers what is asked before.
+fn wait_for_cert(test: &mut Test) -> Request {
+    loop {
+        for request in requests(&test.wait()) {
+            match &request.body {
+                RequestBody::Cert(swarm) => {
+                    assert_eq!(swarm, A);
+                    return request;
+                }
+                _ => drop(test.respond(Response::ok(&request.transaction_id)).poll()),
+            }
+        }
+    }
+}
+
+#[test]
+fn certificates_are_asked_for_and_renewed_at_half_of_their_life() {
+    let key = crate::encode_base64url(&[13; 65]);
+    let (mut test, connect, outputs) = certified(Some(&key), |response| {
+        with_certificate(response, START, 3600, "AAEC")
+    });
+    assert_eq!(connect.ext.want, ["cert"]);
+    assert!(connect.ext.supports.contains(&"cert/1".to_owned()));
+    let issued = |life: u64| Output::Certificate {
+        swarm: A.to_owned(),
+        certificate: vec![0, 1, 2],
+        expires: START / SECOND + life,
+    };
+    let joined = Output::Joined {
+        url: "ws://t.example/ppsp".to_owned(),
+        tracker_key: Some(vec![13; 65]),
+    };
+    assert_eq!(outputs, [joined, issued(3600)]);
+    let cert = wait_for_cert(&mut test);
+    assert_eq!(test.now - START, 1800 * SECOND);
+    let renewed = with_certificate(Response::ok(&cert.transaction_id), START, 5400, "AAEC");
+    assert_eq!(test.respond(renewed).poll(), [issued(5400)]);
+    let cert = wait_for_cert(&mut test);
+    assert_eq!(test.now - START, 3600 * SECOND);
+    // A refusal for the moment is no reason to leave, or to ask at once.
+    let busy = Response::failed(&cert.transaction_id, ErrorCode::Unavailable, "busy");
+    assert!(test.respond(busy).poll().is_empty());
+    wait_for_cert(&mut test);
+    assert_eq!(test.now - START, 3660 * SECOND);
+    // A change of mode needs none; the next session does.
+    let connect = test.join(A, PeerMode::Seeder).poll();
+    assert!(only_request(&connect).ext.want.is_empty());
+    test.input(Input::SocketClosed {
+        reason: String::new(),
+    })
+    .poll();
+    test.wait();
+    assert!(test.handshake().ext.want.is_empty(), "it does not issue any");
+}
+
+#[test]
+fn a_certificate_that_does_not_come_is_asked_for_again() {
+    let (mut test, _, outputs) = certified(None, |response| response);
+    assert!(matches!(
+        &outputs[..],
+        [Output::Joined {
+            tracker_key: None,
+            ..
+        }]
+    ));
+    let cert = wait_for_cert(&mut test);
+    assert_eq!(test.now - START, 60 * SECOND);
+    // The one we have already: not asked for without end.
+    let nearly_over = with_certificate(Response::ok(&cert.transaction_id), test.now, 3, "AAEC");
+    assert_eq!(test.respond(nearly_over).poll().len(), 1);
+    wait_for_cert(&mut test);
+    assert_eq!(test.now - START, 120 * SECOND);
+}
+
+#[test]
+fn certificates_that_cannot_be_one_are_dropped() {
+    let long = "A".repeat(6000);
+    for (cert, life) in [
+        ("", 3600),
+        ("A", 3600),
+        ("*", 3600),
+        (long.as_str(), 3600),
+        ("AAEC", 0),
+    ] {
+        let (_, _, outputs) = certified(Some("AAEC"), |response| {
+            with_certificate(response, START, life, cert)
+        });
+        assert!(matches!(
+            &outputs[..],
+            [Output::Joined {
+                tracker_key: None,
+                ..
+            }]
+        ));
+    }
+    let (_, _, outputs) = certified(None, |response| {
+        let mut response = with_certificate(response, START, 3600, "AAEC");
+        response.ext.certs[0].swarm_id = B.to_owned();
+        response
+    });
+    assert_eq!(outputs.len(), 1);
+}
+
+#[test]
+fn a_tracker_that_has_forgotten_us_certifies_after_joining_again() {
+    let (mut test, ..) = certified(None, |response| response);
+    let cert = wait_for_cert(&mut test);
+    let forgotten = Response::failed(&cert.transaction_id, ErrorCode::Forbidden, "not-a-member");
+    let connect = only_request(&test.respond(forgotten).poll());
+    assert_eq!(actions(&connect), [(Action::Join, A)]);
+    test.respond(Response::ok(&connect.transaction_id)).poll();
+    wait_for_cert(&mut test);
+}
+
+#[test]
+fn sizes_of_swarms_are_passed_on_when_they_change() {
+    let mut test = Test::joined();
+    let sized = |id: &str, swarm: &str, members: u64| {
+        let mut result = SwarmResult::ok(swarm);
+        result.ext.members = Some(members);
+        Response {
+            swarm_result: vec![result],
+            ..Response::ok(id)
+        }
+    };
+    let size = |members| Output::SwarmSize {
+        swarm: A.to_owned(),
+        members,
+    };
+    let answers = [(A, 7, true), (A, 7, false), (A, 8, true), (B, 9, false)];
+    for (swarm, members, new) in answers {
+        let request = only_request(&test.wait());
+        let outputs = test
+            .respond(sized(&request.transaction_id, swarm, members))
+            .poll();
+        let expected: &[Output] = if new { &[size(members)] } else { &[] };
+        assert_eq!(outputs, expected);
+    }
+}
+
+#[test]
+fn the_status_is_told_when_joining_and_when_it_changes() {
+    let status = |up_kbps| PeerStatus {
+        role: Some(Role::Browser),
+        up_kbps: Some(up_kbps),
+        ..PeerStatus::default()
+    };
+    let mut test = Test::new(&[&["ws://t.example/ppsp"]]);
+    test.input(Input::Status(status(1000)));
+    test.join(A, PeerMode::Leech).poll();
+    let connect = test.handshake();
+    assert_eq!(connect.ext.status, Some(status(1000)));
+    test.respond(Response::ok(&connect.transaction_id)).poll();
+    test.input(Input::Neighbours {
+        swarm: A.to_owned(),
+        peers: vec!["p".to_owned(); 4],
+    });
+    for (up_kbps, told) in [(1000, None), (2000, Some(status(2000))), (2000, None)] {
+        test.input(Input::Status(status(up_kbps)));
+        let report = only_request(&test.wait());
+        assert_eq!(report.ext.status, told);
+        test.respond(Response::ok(&report.transaction_id)).poll();
+    }
+    // Another session, perhaps another tracker: all of it again.
+    test.input(Input::SocketClosed {
+        reason: String::new(),
+    })
+    .poll();
+    test.wait();
+    assert_eq!(test.handshake().ext.status, Some(status(2000)));
 }
 
 #[test]

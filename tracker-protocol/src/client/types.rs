@@ -4,6 +4,7 @@ use crate::error::ErrorCode;
 use crate::peer::{PeerInfo, PeerMode};
 use crate::signal::Signal;
 use crate::stat::Stat;
+use crate::status::PeerStatus;
 
 /// Settings of a [`Client`](super::Client).
 #[derive(Clone, Debug)]
@@ -79,6 +80,8 @@ pub enum Input {
     },
     /// Statistics for the next report; the newest count.
     Stats(Vec<Stat>),
+    /// What this peer is and can give: told with the next CONNECT, changes with the next report.
+    Status(PeerStatus),
     /// The page goes away: leave everything, now.
     Close,
     /// The time of [`super::Client::poll_timeout`] has come.
@@ -108,6 +111,23 @@ pub enum Output {
         /// Those the tracker named.
         peers: Vec<PeerInfo>,
     },
+    /// How many members a swarm has, whenever that changes.
+    SwarmSize {
+        /// The swarm ID, hex.
+        swarm: String,
+        /// Members the tracker knows, with ourselves.
+        members: u64,
+    },
+    /// Our certificate of membership, new or renewed. It is the tracker's word: whether it is one, and of which key,
+    /// is not checked here.
+    Certificate {
+        /// The swarm ID, hex.
+        swarm: String,
+        /// X.509 in DER, at most [`crate::MAX_CERTIFICATE`] bytes.
+        certificate: Vec<u8>,
+        /// Its last second, Unix time by the tracker's clock ([`super::Client::time_ms`]).
+        expires: u64,
+    },
     /// Number of batch offers the tracker handed to members.
     OffersSent(u64),
     /// An envelope from another peer: in time, not seen before, for us, in a swarm of ours. The signature is the
@@ -126,6 +146,8 @@ pub enum Output {
     Joined {
         /// The tracker.
         url: String,
+        /// Key blob of the key it signs certificates with, where it issues any: 13, x, y (65 bytes).
+        tracker_key: Option<Vec<u8>>,
     },
     /// The tracker is lost, or could not be reached; another attempt follows.
     Lost {

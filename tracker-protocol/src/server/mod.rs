@@ -78,10 +78,10 @@ pub enum Verdict {
     /// A repetition: send this answer again and do nothing else.
     Replay(String),
     /// Answer with this failure. Nothing has changed, unless the peer is terminated now.
-    Refuse(Response),
+    Refuse(Box<Response>),
     /// A CONNECT was accepted and these memberships changed.
     Connect(Changes),
-    /// A FIND, a STAT_REPORT, or a SIGNAL that may be relayed ([`Peer::touch`] when it was) is in order.
+    /// A FIND, a STAT_REPORT, a CERT, or a SIGNAL that may be relayed ([`Peer::touch`] when it was) is in order.
     Proceed,
 }
 
@@ -177,7 +177,7 @@ impl Peer {
             Known::Same(answer) => return Verdict::Replay(answer),
             Known::Other => {
                 let reason = "transaction_id: used for another request";
-                return Verdict::Refuse(Response::failed(id, ErrorCode::BadRequest, reason));
+                return refuse(id, ErrorCode::BadRequest, reason);
             }
             Known::No => {}
         }
@@ -191,6 +191,7 @@ impl Peer {
             RequestBody::StatReport(stats) => {
                 stats.iter().find_map(|stat| self.unless_member(&stat.swarm_id))
             }
+            RequestBody::Cert(swarm) => self.unless_member(swarm),
             RequestBody::Signal(signal) => match self.unless_member(&signal.swarm) {
                 None => return Verdict::Proceed,
                 reason => reason,
@@ -205,7 +206,7 @@ impl Peer {
                 if self.state == PeerState::Registered {
                     self.state = PeerState::Terminated;
                 }
-                Verdict::Refuse(Response::failed(id, ErrorCode::Forbidden, reason))
+                refuse(id, ErrorCode::Forbidden, reason)
             }
         }
     }
@@ -270,4 +271,8 @@ impl Peer {
         };
         Ok(changes)
     }
+}
+
+fn refuse(transaction_id: &str, code: ErrorCode, reason: &str) -> Verdict {
+    Verdict::Refuse(Box::new(Response::failed(transaction_id, code, reason)))
 }

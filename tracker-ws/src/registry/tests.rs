@@ -2,7 +2,8 @@
 
 use rand::SeedableRng;
 use tracker_protocol::{
-    Action, Connect, Find, FromTracker, RequestExt, SwarmAction, connect_action, peer_id_of,
+    Action, Connect, Find, FromTracker, MAX_CERTIFICATES, RequestExt, Role, Stat, SwarmAction,
+    connect_action, peer_id_of,
 };
 
 use super::*;
@@ -15,10 +16,20 @@ struct Test {
     registry: Registry,
     now: Timestamp,
     transaction: u32,
+    /// Handed in with every request.
+    certificates: Vec<IssuedCertificate>,
 }
 
 fn id(peer: u64) -> String {
     peer_id_of(&peer.to_be_bytes())
+}
+
+fn certificate_of(swarm: &str, cert: &str) -> IssuedCertificate {
+    IssuedCertificate {
+        swarm_id: swarm.to_owned(),
+        cert: cert.to_owned(),
+        expires: 1,
+    }
 }
 
 fn join(swarm: &str) -> SwarmAction {
@@ -43,6 +54,7 @@ impl Test {
             registry: Registry::new(config, StdRng::seed_from_u64(5)),
             now: 0,
             transaction: 0,
+            certificates: Vec::new(),
         }
     }
 
@@ -82,9 +94,14 @@ impl Test {
             ext,
         };
         let (frame, mut out) = (request.encode().unwrap(), Vec::new());
-        let code = self
-            .registry
-            .request(self.now, session, &request, &frame, &mut out);
+        let code = self.registry.request(
+            self.now,
+            session,
+            &request,
+            &frame,
+            self.certificates.clone(),
+            &mut out,
+        );
         let (mut response, mut pushes) = (None, Vec::new());
         for Outgoing { to, what } in out {
             let Delivery::Frame(frame) = what else {
@@ -467,14 +484,118 @@ fn a_full_tracker_says_so() {
 fn the_largest_lists_fit_a_frame() {
     let mut test = Test::new();
     let swarms: Vec<String> = (0..64).map(|swarm| format!("{swarm:0130x}")).collect();
+    // With as many certificates as there may be, of more than the usual size.
+    let certificates = swarms.iter().take(MAX_CERTIFICATES);
+    test.certificates = certificates
+        .map(|swarm| certificate_of(swarm, &"A".repeat(900)))
+        .collect();
     for peer in 0..40 {
         test.attach(peer, peer);
-        let (response, _) = test.connect(peer, swarms.iter().map(|swarm| join(swarm)).collect(), Vec::new());
+        let connect = Connect {
+            swarm_action: swarms.iter().map(|swarm| join(swarm)).collect(),
+            ..Connect::default()
+        };
+        let ext = RequestExt {
+            supports: vec![SUPPORTS_SIGNAL.to_owned()],
+            status: Some(PeerStatus {
+                role: Some(Role::Browser),
+                ..PeerStatus::default()
+            }),
+            ..RequestExt::default()
+        };
+        let (response, _) = test.request(peer, RequestBody::Connect(connect), ext);
         assert_eq!(
-            (response.code, response.swarm_result.len()),
-            (ErrorCode::NoError, 64)
+            (
+                response.code,
+                response.swarm_result.len(),
+                response.ext.certs.len()
+            ),
+            (ErrorCode::NoError, 64, 16)
         );
     }
+}
+
+#[test]
+fn certificates_are_for_members_only() {
+    let mut test = Test::with_peers(1..2);
+    test.certificates = vec![certificate_of(A, "AA"), certificate_of(B, "BB")];
+    let mut cert = |peer: u64, swarm: &str| {
+        let body = RequestBody::Cert(swarm.to_owned());
+        let (response, _) = test.request(peer, body, RequestExt::default());
+        (response.code, response.ext.certs)
+    };
+    assert_eq!(cert(1, A), (ErrorCode::NoError, vec![certificate_of(A, "AA")]));
+    assert_eq!(cert(1, B), (ErrorCode::Forbidden, Vec::new()));
+    assert!(test.registry.is_member(1, A) && !test.registry.is_member(1, B));
+    assert!(!test.registry.is_member(9, A));
+    // A CONNECT has those of the swarms it joins, one that is refused has none.
+    let (response, _) = test.connect(1, vec![join(B)], Vec::new());
+    assert_eq!(response.ext.certs, [certificate_of(B, "BB")]);
+    let (response, _) = test.connect(1, vec![join(A), join(A)], Vec::new());
+    assert_eq!(response.code, ErrorCode::Forbidden);
+    assert!(response.ext.certs.is_empty());
+    // When none could be made.
+    test.certificates.clear();
+    let (response, _) = test.request(1, RequestBody::Cert(A.to_owned()), RequestExt::default());
+    assert_eq!(response.code, ErrorCode::InternalError);
+}
+
+#[test]
+fn answers_say_how_large_the_swarm_is() {
+    let mut test = Test::with_peers(1..6);
+    let members = |response: &Response| response.swarm_result[0].ext.members;
+    let (response, _) = test.connect(1, vec![join(B)], Vec::new());
+    assert_eq!(members(&response), Some(1));
+    let seed = connect_action(A, Action::Join, PeerMode::Seeder);
+    let (response, _) = test.connect(2, vec![seed], Vec::new());
+    assert_eq!(members(&response), Some(5));
+    // Who has lost its socket does not count.
+    test.registry.detach(test.now, 3);
+    let find = RequestBody::Find(Find {
+        swarm_id: A.to_owned(),
+        peer_num: None,
+    });
+    let (response, _) = test.request(1, find, RequestExt::default());
+    assert_eq!(members(&response), Some(4));
+    let report = RequestBody::StatReport(vec![Stat {
+        swarm_id: A.to_owned(),
+        ..Stat::default()
+    }]);
+    let (response, _) = test.request(1, report, RequestExt::default());
+    assert_eq!(members(&response), Some(4));
+}
+
+#[test]
+fn others_learn_the_role_and_nothing_else_of_a_status() {
+    let mut test = Test::with_peers(1..3);
+    let status = |role: Option<Role>| RequestExt {
+        status: Some(PeerStatus {
+            role,
+            battery: Some(13),
+            region: Some("here".to_owned()),
+            ..PeerStatus::default()
+        }),
+        ..RequestExt::default()
+    };
+    let mut listed = |ext: RequestExt| {
+        test.request(1, RequestBody::StatReport(Vec::new()), ext);
+        let find = RequestBody::Find(Find {
+            swarm_id: A.to_owned(),
+            peer_num: None,
+        });
+        let (mut response, _) = test.request(2, find, RequestExt::default());
+        let group = response.swarm_result.remove(0).peer_group.unwrap();
+        group.peer_info.into_iter().next().unwrap()
+    };
+    let info = listed(status(Some(Role::Super)));
+    let ext = PeerInfoExt {
+        mode: Some(PeerMode::Leech),
+        role: Some(Role::Super),
+        via: vec!["signal".to_owned()],
+    };
+    assert_eq!((info.ext, info.peer_addr), (ext.clone(), PeerAddr::private()));
+    // What is not said again stays.
+    assert_eq!(listed(status(None)).ext, ext);
 }
 
 #[test]

@@ -162,6 +162,40 @@ async fn two_clients_find_each_other_and_exchange_envelopes() {
 }
 
 #[tokio::test]
+async fn a_client_is_given_a_certificate_and_the_size_of_the_swarm() {
+    let url = start(config()).await;
+    let mut client = Driver::new(&url, 1);
+    client.join();
+    let outputs = std::cell::RefCell::new(Vec::new());
+    client
+        .until("size", |output| {
+            outputs.borrow_mut().push(output.clone());
+            let size = Output::SwarmSize {
+                swarm: A.to_owned(),
+                members: 1,
+            };
+            (*output == size).then_some(())
+        })
+        .await;
+    let outputs = outputs.into_inner();
+    let certificate = outputs.iter().find_map(|output| match output {
+        Output::Certificate {
+            swarm,
+            certificate,
+            expires,
+        } if swarm == A => Some((certificate, *expires)),
+        _ => None,
+    });
+    let (certificate, expires) = certificate.expect("a certificate");
+    let parsed = certificate::parse(certificate).unwrap();
+    assert_eq!(parsed.membership.key_blob[..], client.key.blob);
+    assert_eq!(parsed.membership.not_after, expires);
+    let has_key =
+        |output: &Output| matches!(output, Output::Joined { tracker_key: Some(key), .. } if key.len() == 65);
+    assert!(outputs.iter().any(has_key));
+}
+
+#[tokio::test]
 async fn a_client_survives_the_death_of_its_tracker() {
     let (url, shutdown) = start_with_shutdown(config()).await;
     let mut client = Driver::new(&url, 1);

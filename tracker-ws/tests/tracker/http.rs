@@ -15,7 +15,7 @@ async fn exchange(url: &str, request: &str) -> String {
     response
 }
 
-async fn get(url: &str, path: &str) -> String {
+pub async fn get(url: &str, path: &str) -> String {
     exchange(url, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await
 }
 

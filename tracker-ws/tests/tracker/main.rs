@@ -1,6 +1,7 @@
 //! The tracker over real sockets.
 
 mod auth;
+mod certificates;
 mod client;
 mod http;
 mod lifetime;

@@ -48,6 +48,35 @@ async fn prints_its_url_serves_and_ends_when_asked() {
     assert!(within("end", child.wait()).await.unwrap().success());
 }
 
+/// Starts it with these options; returns the key it says it has.
+async fn tracker_key(options: &[&str]) -> String {
+    let arguments = [&["--listen", "127.0.0.1:0"], options].concat();
+    let mut child = command(&arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = within("first line", lines.next_line()).await.unwrap().unwrap();
+    let url = line.strip_prefix("tracker-ws listening on ").unwrap();
+    TestPeer::open(url, 1).await.hello.tracker_key.unwrap()
+}
+
+#[tokio::test]
+async fn the_key_is_made_once_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tracker.pem");
+    let file = file.to_str().unwrap();
+    let output = within("end", command(&["--key", file]).output()).await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(
+        text.contains("--key (--create-key makes one): cannot read the key"),
+        "{text}"
+    );
+    let created = tracker_key(&["--key", file, "--create-key"]).await;
+    assert_eq!(tracker_key(&["--key", file]).await, created);
+    assert_eq!(tracker_key(&["--key", file, "--create-key"]).await, created);
+    // Without one it is another every time.
+    assert_ne!(tracker_key(&[]).await, tracker_key(&[]).await);
+}
+
 #[tokio::test]
 async fn says_what_is_wrong() {
     let (_child, url) = spawn().await;

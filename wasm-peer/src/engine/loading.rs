@@ -355,7 +355,7 @@ impl Inner {
             abort.abort();
         }
         if let Some(network) = self.network() {
-            network.leave(stream.swarm_id());
+            network.leave(&stream.swarm_id());
         }
         let waiting: Vec<Load> = {
             let mut loads = stream.loads.borrow_mut();

@@ -327,6 +327,10 @@ impl Inner {
                 }
                 let (budget, since) = self.upload_budget.get();
                 self.upload_budget.set((budget - bytes as f64, since));
+                drop(counters);
+                if let Some(network) = self.network() {
+                    network.exchanged(link, 0, bytes);
+                }
             }
         }
     }
@@ -362,6 +366,9 @@ impl Inner {
                     neighbour.downloaded += count;
                 }
                 drop(counters);
+                if let Some(network) = self.network() {
+                    network.exchanged(link, count, 0);
+                }
                 crate::js::set(&detail, "source", "p2p".into());
                 crate::js::set(&detail, "peer", self.peer_name(link));
             }
@@ -406,7 +413,7 @@ impl Inner {
             })
             .unwrap_or(false);
         if complete && !stream.seeding.replace(true) {
-            network.join(stream.swarm_id(), true);
+            network.join(&stream.swarm_id(), true);
         }
         let reports: Vec<SwarmReport> = self
             .streams()

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use ppspp::swarm::Input;
+use tracker_protocol::{LinkKind, Role};
 
 use super::counters::Neighbour;
 use super::stream::Stream;
 use super::{Inner, Networking, UPLOAD_TURN};
 use crate::js::{get, object, set};
-use crate::net::{LinkId, NetConfig, NetEvent, Network};
+use crate::net::{LinkId, NetConfig, NetEvent, Network, PeerStatus};
 
 /// After the tracker answered, this long passes before a lack of connections means that there are no neighbours
 /// (milliseconds): dialling starts a moment after the answer.
@@ -84,6 +85,7 @@ impl Inner {
                     if inner.closed.get() || !matches!(&*inner.networking.borrow(), Networking::Starting) {
                         return network.destroy();
                     }
+                    network.set_status(own_status());
                     inner.networking.replace(Networking::On(network));
                     for stream in inner.streams() {
                         inner.join(&stream);
@@ -132,7 +134,7 @@ impl Inner {
         {
             return;
         }
-        network.join(stream.swarm_id(), false);
+        network.join(&stream.swarm_id(), false);
         for (link, peer) in network.links() {
             self.input(stream, Input::LinkUp { link, peer });
             self.input(
@@ -228,6 +230,11 @@ impl Inner {
                 self.update_prospects();
             }
             NetEvent::Connecting => self.update_prospects(),
+            // The swarms do not take these yet.
+            NetEvent::PeerStatus { .. }
+            | NetEvent::TrackerKey(_)
+            | NetEvent::Certificate { .. }
+            | NetEvent::SwarmSize { .. } => {}
         }
     }
 
@@ -308,5 +315,22 @@ impl Inner {
                 .for_each(|(link, _)| self.writable(link));
         }
         self.arm_timer();
+    }
+}
+
+/// What the browser says of this page's connection (Network Information API, where it has it).
+fn own_status() -> PeerStatus {
+    let connection = get(&get(&js_sys::global(), "navigator"), "connection");
+    let link = match get(&connection, "type").as_string().as_deref() {
+        Some("ethernet") => Some(LinkKind::Ethernet),
+        Some("wifi") => Some(LinkKind::Wifi),
+        Some("cellular") => Some(LinkKind::Cellular),
+        _ => None,
+    };
+    PeerStatus {
+        role: Some(Role::Browser),
+        link,
+        saver: get(&connection, "saveData").as_bool(),
+        ..PeerStatus::default()
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Function, Promise, Uint8Array};
 use ppspp::swarm::ChunkState;
-use ppspp::{FetchId, Source, Swarm};
+use ppspp::{FetchId, Source, Swarm, SwarmId};
 use wasm_bindgen::JsValue;
 use web_sys::AbortController;
 
@@ -122,8 +122,8 @@ impl Stream {
     }
 
     /// The binary swarm ID.
-    pub(crate) fn swarm_id(&self) -> [u8; 32] {
-        *self.entry.swarm_id.as_bytes()
+    pub(crate) fn swarm_id(&self) -> SwarmId {
+        self.entry.swarm_id.into()
     }
 
     /// Looks at the swarm, if it is there.

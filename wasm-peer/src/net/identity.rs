@@ -147,6 +147,12 @@ pub(super) fn random_id() -> [u8; 16] {
     id
 }
 
+/// A seed nobody can guess.
+pub(super) fn random_seed() -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = random_id();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
 fn peer_id_of(key_blob: &[u8; KEY_BLOB_LEN]) -> PeerId {
     PeerId(Sha256::digest(key_blob).into())
 }

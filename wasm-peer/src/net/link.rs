@@ -1,4 +1,4 @@
-//! One RTCPeerConnection to one remote peer, with its two data channels.
+//! One RTCPeerConnection to one remote peer, with its two data channels, and a third where the remote has it.
 //!
 //! The closures given to JS belong to the link. [`Link::close`] takes them off every `on*` before it closes
 //! the connection and hands them back, to be dropped once no JS event can be on the stack any more.
@@ -6,8 +6,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use js_sys::{ArrayBuffer, Reflect, Uint8Array};
-use ppspp::{LinkId, PeerId};
+use js_sys::{ArrayBuffer, JsString, Reflect, Uint8Array};
+use ppspp::neighbourhood::Bucket;
+use ppspp::{LinkId, PeerId, SwarmId};
+use tracker_protocol::MAX_AUX_FRAME;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -32,6 +34,11 @@ const MAX_CANDIDATES: usize = 32;
 /// Bytes of datagrams kept that arrive before the second of the two channels has reported that it is open.
 const MAX_EARLY_BYTES: usize = 64 * 1024;
 
+/// Bytes that may wait in the auxiliary channel.
+const MAX_AUX_QUEUE: usize = 64 * 1024;
+/// ID of the auxiliary channel (peer-protocol §12.2): used where the remote's profile lists it.
+pub(super) const AUX_CHANNEL: u16 = 3;
+
 /// What happened on a connection.
 pub(super) enum LinkEvent {
     /// A local ICE candidate to be signalled; `None` when gathering has ended.
@@ -42,6 +49,10 @@ pub(super) enum LinkEvent {
     /// The remote sent what no peer may send.
     Malformed(&'static str),
     Writable,
+    /// The auxiliary channel is open.
+    AuxOpen,
+    /// A text frame of the auxiliary channel; `None`: binary, or too long.
+    Aux(Option<String>),
 }
 
 /// Receives the events of all links.
@@ -84,7 +95,9 @@ pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) peer: PeerId,
     /// Swarm that the connection was made for: signalling goes by (swarm, peer).
-    pub(super) swarm: [u8; 32],
+    pub(super) swarm: SwarmId,
+    /// The neighbour that relays its signals; else the tracker does.
+    pub(super) via: Option<PeerId>,
     /// Offer ID: the same in all signals of this connection.
     pub(super) offer_id: String,
     /// Did we make the offer?
@@ -103,15 +116,27 @@ pub(super) struct Link {
     pub(super) answered: Cell<bool>,
     /// Signals sent for this link: the counter of the next one.
     pub(super) signals: Cell<u64>,
+    /// Frames of the auxiliary channel that were malformed; what has been taken of the others, of which the status
+    /// records.
+    pub(super) bad_frames: Cell<u32>,
+    pub(super) aux_frames: Cell<Bucket>,
+    pub(super) statuses: Cell<Bucket>,
+    /// When the own status is to be sent, and not before when.
+    pub(super) status_due: Cell<Option<f64>>,
+    pub(super) status_after: Cell<f64>,
     pc: RtcPeerConnection,
     control: RtcDataChannel,
     bulk: RtcDataChannel,
+    aux: RefCell<Option<RtcDataChannel>>,
+    sink: LinkSink,
     max_datagram: Cell<usize>,
     remote_described: Cell<bool>,
     remote_candidates: RefCell<Vec<String>>,
     remote_candidate_count: Cell<usize>,
     early: RefCell<Vec<Vec<u8>>>,
     early_bytes: Cell<usize>,
+    /// The first frame of the auxiliary channel, if it came before the link was up.
+    pub(super) early_aux: RefCell<Option<String>>,
     closures: RefCell<Vec<JsClosure>>,
 }
 
@@ -119,7 +144,8 @@ pub(super) struct Link {
 pub(super) struct LinkSpec {
     pub(super) id: LinkId,
     pub(super) peer: PeerId,
-    pub(super) swarm: [u8; 32],
+    pub(super) swarm: SwarmId,
+    pub(super) via: Option<PeerId>,
     pub(super) offer_id: String,
     pub(super) outgoing: bool,
     pub(super) expires: f64,
@@ -138,15 +164,7 @@ impl Link {
         let bulk = open_channel(&pc, "ppspp-bulk", 1, false);
         bulk.set_buffered_amount_low_threshold(LOW_WATER);
 
-        let id = spec.id;
-        let closure = |make: fn(JsValue) -> Option<LinkEvent>| -> JsClosure {
-            let sink = Rc::clone(sink);
-            Closure::new(move |event| {
-                if let Some(event) = make(event) {
-                    sink(id, event);
-                }
-            })
-        };
+        let closure = |make| listener(sink, spec.id, make);
         let candidate = closure(|event| {
             let candidate = event.unchecked_into::<RtcPeerConnectionIceEvent>().candidate();
             match candidate.map(|candidate| candidate.candidate()) {
@@ -183,9 +201,10 @@ impl Link {
         bulk.set_onbufferedamountlow(Some(writable.as_ref().unchecked_ref()));
 
         Ok(Link {
-            id,
+            id: spec.id,
             peer: spec.peer,
             swarm: spec.swarm,
+            via: spec.via,
             offer_id: spec.offer_id,
             outgoing: spec.outgoing,
             phase: Cell::new(Phase::Connecting),
@@ -196,16 +215,51 @@ impl Link {
             gathered: Cell::new(false),
             answered: Cell::new(false),
             signals: Cell::new(0),
+            bad_frames: Cell::new(0),
+            aux_frames: Cell::default(),
+            statuses: Cell::default(),
+            status_due: Cell::new(None),
+            status_after: Cell::new(0.0),
             pc,
             control,
             bulk,
+            aux: RefCell::default(),
+            sink: Rc::clone(sink),
             max_datagram: Cell::new(0),
             remote_described: Cell::new(false),
             remote_candidates: RefCell::default(),
             remote_candidate_count: Cell::new(0),
             early: RefCell::default(),
             early_bytes: Cell::new(0),
+            early_aux: RefCell::default(),
             closures: RefCell::new(vec![candidate, state, message, writable]),
+        })
+    }
+
+    /// Opens the auxiliary channel. To be called before the connection is up, as the remote does: what a channel
+    /// receives that is not there yet is lost.
+    pub(super) fn open_aux(&self) {
+        let channel = open_channel(&self.pc, "ppsp-aux", AUX_CHANNEL, true);
+        let open = listener(&self.sink, self.id, |_| Some(LinkEvent::AuxOpen));
+        let message = listener(&self.sink, self.id, |event| {
+            let data = event.unchecked_into::<MessageEvent>().data();
+            let text = data.dyn_into::<JsString>().ok();
+            let text = text.filter(|text| text.length() as usize <= MAX_AUX_FRAME);
+            Some(LinkEvent::Aux(text.map(String::from)))
+        });
+        channel.set_onopen(Some(open.as_ref().unchecked_ref()));
+        channel.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        self.closures.borrow_mut().extend([open, message]);
+        self.aux.replace(Some(channel));
+    }
+
+    /// Queues a frame on the auxiliary channel. False when there is none, or no room.
+    pub(super) fn send_aux(&self, frame: &str) -> bool {
+        let channel = self.aux.borrow().clone();
+        channel.is_some_and(|channel| {
+            channel.ready_state() == RtcDataChannelState::Open
+                && channel.buffered_amount() as usize + frame.len() <= MAX_AUX_QUEUE
+                && channel.send_with_str(frame).is_ok()
         })
     }
 
@@ -342,7 +396,8 @@ impl Link {
         self.phase.set(Phase::Closed);
         self.pc.set_onicecandidate(None);
         self.pc.set_onconnectionstatechange(None);
-        for channel in [&self.control, &self.bulk] {
+        let aux = self.aux.take();
+        for channel in [&self.control, &self.bulk].into_iter().chain(&aux) {
             channel.set_onopen(None);
             channel.set_onclose(None);
             channel.set_onmessage(None);
@@ -354,6 +409,16 @@ impl Link {
         self.early.take();
         Remains::new(self.closures.take())
     }
+}
+
+/// A listener that makes an event of a link of what JS says.
+fn listener(sink: &LinkSink, id: LinkId, make: fn(JsValue) -> Option<LinkEvent>) -> JsClosure {
+    let sink = Rc::clone(sink);
+    Closure::new(move |event| {
+        if let Some(event) = make(event) {
+            sink(id, event);
+        }
+    })
 }
 
 fn open_channel(pc: &RtcPeerConnection, label: &str, id: u16, ordered: bool) -> RtcDataChannel {

@@ -1,9 +1,12 @@
-//! The table of links: whom to dial, whom to let in, and when a link has ended.
+//! The table of links: dials and offers as the [neighbourhood](ppspp::neighbourhood) wants them, and when a link
+//! has ended.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use ppspp::{LinkId, PeerId};
+use ppspp::neighbourhood::{Admission, Dial, Outcome};
+use ppspp::{LinkId, PeerId, SwarmId};
 use tracker_protocol::{Kind, encode_base64url};
 use wasm_bindgen::JsValue;
 
@@ -11,46 +14,29 @@ use super::link::{Health, Link, LinkEvent, LinkSpec, Phase};
 use super::signalling::Outgoing;
 use super::{Inner, NetEvent, identity};
 
-/// Dials under way at a time.
-const MAX_DIALS: usize = 8;
 /// An attempt that has not come up is given up after this, milliseconds (tracker-protocol §5, offer
 /// lifetime).
 const OFFER_LIFETIME: f64 = 50_000.0;
 /// The local description waits this long for candidates, so that most attempts need one signal each way.
 const GATHERING_GRACE: f64 = 100.0;
+/// As long where a neighbour relays: there the description is all that is sent.
+const RELAYED_GRACE: f64 = 1_500.0;
 /// A path that is gone is given up after this, milliseconds.
 const DISCONNECTED_GRACE: f64 = 10_000.0;
+/// Why a link ends whose place the neighbourhood has already given to another.
+const REPLACED: &str = "replaced";
 /// Own candidates signalled for one link at most.
 const MAX_OWN_CANDIDATES: u64 = 24;
-/// Dials that may be started at once, and refilled a second: browsers fail beyond some hundred connection
-/// objects that have not been collected yet.
-const DIAL_BURST: f64 = 16.0;
-const DIAL_RATE: f64 = 0.5;
-
-/// Limits how fast connection objects are made for dials.
-pub(super) struct DialBudget {
-    left: f64,
-    refilled: f64,
-}
-
-impl DialBudget {
-    pub(super) fn new(now: f64) -> DialBudget {
-        DialBudget {
-            left: DIAL_BURST,
-            refilled: now,
-        }
-    }
-
-    /// Takes one dial; else says when there will be one.
-    fn take(&mut self, now: f64) -> Result<(), f64> {
-        self.left = (self.left + (now - self.refilled) / 1000.0 * DIAL_RATE).min(DIAL_BURST);
-        self.refilled = now;
-        if self.left < 1.0 {
-            return Err(now + (1.0 - self.left) / DIAL_RATE * 1000.0);
-        }
-        self.left -= 1.0;
-        Ok(())
-    }
+/// An offer whose signature was right.
+pub(super) struct Offered {
+    pub(super) from: PeerId,
+    /// The neighbour that relayed it; else the tracker did.
+    pub(super) via: Option<PeerId>,
+    pub(super) swarm: SwarmId,
+    pub(super) offer_id: String,
+    pub(super) sdp: String,
+    /// Has the remote an auxiliary channel?
+    pub(super) aux: bool,
 }
 
 impl Inner {
@@ -66,103 +52,109 @@ impl Inner {
             .cloned()
     }
 
-    fn count(&self, which: impl Fn(&Link) -> bool) -> usize {
-        self.links.borrow().iter().filter(|link| which(link)).count()
+    /// The connection with a peer, or the attempt at one.
+    pub(super) fn link_of(&self, peer: &PeerId) -> Option<Rc<Link>> {
+        self.links
+            .borrow()
+            .iter()
+            .find(|link| link.peer == *peer)
+            .cloned()
     }
 
     pub(super) fn connecting(&self) -> usize {
-        self.count(|link| link.phase.get() == Phase::Connecting)
+        let links = self.links.borrow();
+        let connecting = links.iter().filter(|link| link.phase.get() == Phase::Connecting);
+        connecting.count()
     }
 
-    /// Dials as many candidates as the caps allow. Own dials leave room for others to come in, and take up at
-    /// most half of the places: then the places of a swarm are never all filled by dials.
+    /// Dials whom the neighbourhood wants, and gives up whom it does not want any more.
     pub(super) fn fill(&self) {
-        loop {
-            let max_peers = self.max_peers.get();
-            let outgoing = self.count(|link| link.outgoing);
-            let dials = self.count(|link| link.outgoing && link.phase.get() == Phase::Connecting);
-            if self.destroyed.get()
-                || !self.can_signal()
-                || dials >= MAX_DIALS
-                || outgoing >= max_peers.div_ceil(2)
-                || self.links.borrow().len() >= max_peers
-            {
-                return;
-            }
-            let now = self.clock.now();
-            let next = {
-                let links = self.links.borrow();
-                self.peers
-                    .borrow()
-                    .next(now, |peer| links.iter().any(|link| link.peer == *peer))
-            };
-            let Some((peer, swarm)) = next else {
-                self.timer.arm(now, self.peers.borrow().next_due(now));
-                return;
-            };
-            if let Err(due) = self.dial_budget.borrow_mut().take(now) {
-                self.timer.arm(now, due);
-                return;
-            }
-            self.dial(peer, swarm);
-        }
-    }
-
-    fn dial(&self, peer: PeerId, swarm: [u8; 32]) {
-        let offer_id = encode_base64url(&identity::random_id());
-        let Some(link) = self.add_link(peer, swarm, offer_id, true) else {
-            self.peers.borrow_mut().failed(&peer, self.clock.now());
+        if self.destroyed.get() || self.is_suspended() {
             return;
+        }
+        let joined = self.can_signal();
+        let now = self.clock.timestamp();
+        let given_up = {
+            let mut neighbourhood = self.neighbourhood.borrow_mut();
+            neighbourhood.set_tracker(joined);
+            neighbourhood.replace(now)
         };
-        self.negotiate(link, async |link| link.offer().await);
+        if let Some(peer) = given_up {
+            self.end_replaced(&peer);
+        }
+        loop {
+            let next = self.neighbourhood.borrow_mut().next_dial(now);
+            let Some(dial) = next else { break };
+            self.dial(dial);
+        }
+        if let Some(due) = self.neighbourhood.borrow().poll_timeout(now) {
+            self.timer.arm(self.clock.now(), due.0 as f64 / 1000.0);
+        }
     }
 
-    /// An offer whose signature was right.
-    pub(super) fn offered(&self, from: PeerId, swarm: [u8; 32], offer_id: String, sdp: String) {
-        if !self.is_joined(&swarm) {
+    fn dial(&self, dial: Dial) {
+        let offer_id = encode_base64url(&identity::random_id());
+        let peer = dial.peer;
+        if let Some(link) = self.add_link(peer, dial.swarm, dial.via, offer_id, true) {
+            self.negotiate(link, async |link| link.offer().await);
+        }
+    }
+
+    /// Takes an offer, if there is a place for its sender.
+    pub(super) fn offered(&self, offer: Offered) {
+        if !self.is_joined(&offer.swarm) {
             return;
         }
-        let refuse = |reason: &str| {
-            self.signal(Outgoing {
+        let Offered {
+            from,
+            via,
+            swarm,
+            offer_id,
+            ..
+        } = offer;
+        let now = self.clock.timestamp();
+        let admission = self.neighbourhood.borrow_mut().admit_offer(now, from);
+        let link = match admission {
+            Admission::Ignore => return,
+            Admission::Refuse => None,
+            Admission::Accept => self.add_link(from, swarm.clone(), via, offer_id.clone(), false),
+            Admission::AcceptReplacing(peer) => {
+                self.end_replaced(&peer);
+                self.add_link(from, swarm.clone(), via, offer_id.clone(), false)
+            }
+        };
+        let Some(link) = link else {
+            return self.signal(Outgoing {
                 kind: Kind::Bye,
                 swarm,
                 to: from,
-                offer_id: offer_id.clone(),
+                via,
+                offer_id,
                 counter: 0,
-                payload: Some(reason.to_owned()),
+                payload: Some("full".to_owned()),
             });
         };
-        let existing = self.links.borrow().iter().find(|link| link.peer == from).cloned();
-        if let Some(link) = &existing {
-            let ours_wins = self.identity.peer_id() < from;
-            if link.phase.get() == Phase::Connecting && link.outgoing && ours_wins {
-                // Glare: the remote drops its offer when it sees ours.
-                return;
-            }
+        if offer.aux {
+            link.open_aux();
         }
-        let replaced = |link: &Link| existing.as_ref().is_some_and(|existing| existing.id == link.id);
-        let max_peers = self.max_peers.get();
-        if self.count(|link| !replaced(link)) >= max_peers
-            || self.count(|link| !link.outgoing && !replaced(link)) >= (max_peers * 3 / 4).max(1)
-        {
-            refuse("full");
-            return;
-        }
-        if let Some(link) = &existing {
-            // Whoever offers anew has lost the old connection, or never had it.
-            self.end_link(link, "replaced", None);
-        }
-        let Some(link) = self.add_link(from, swarm, offer_id.clone(), false) else {
-            refuse("failed");
-            return;
-        };
+        let sdp = offer.sdp;
         self.negotiate(link, async move |link| link.accept(&sdp).await);
     }
 
+    /// Ends the connection whose place the neighbourhood has given to another.
+    fn end_replaced(&self, peer: &PeerId) {
+        if let Some(link) = self.link_of(peer) {
+            self.end_link(&link, REPLACED, None);
+        }
+    }
+
     /// An answer whose signature was right.
-    pub(super) fn answered(&self, link: Rc<Link>, sdp: String) {
+    pub(super) fn answered(&self, link: Rc<Link>, sdp: String, aux: bool) {
         if !link.outgoing || link.answered.replace(true) {
             return;
+        }
+        if aux {
+            link.open_aux();
         }
         let Some(inner) = self.this.upgrade() else { return };
         wasm_bindgen_futures::spawn_local(async move {
@@ -173,20 +165,34 @@ impl Inner {
         });
     }
 
-    fn add_link(&self, peer: PeerId, swarm: [u8; 32], offer_id: String, outgoing: bool) -> Option<Rc<Link>> {
+    /// Makes a link in the place that was taken for it; gives the place back when the browser refuses.
+    fn add_link(
+        &self,
+        peer: PeerId,
+        swarm: SwarmId,
+        via: Option<PeerId>,
+        offer_id: String,
+        outgoing: bool,
+    ) -> Option<Rc<Link>> {
         let id = LinkId(self.next_link.get());
-        self.next_link.set(id.0.checked_add(1)?);
+        self.next_link.set(id.0.wrapping_add(1));
         let now = self.clock.now();
         let expires = now + OFFER_LIFETIME;
         let spec = LinkSpec {
             id,
             peer,
             swarm,
+            via,
             offer_id,
             outgoing,
             expires,
         };
-        let link = Rc::new(Link::new(spec, &self.rtc_configuration, &self.sink).ok()?);
+        let Ok(link) = Link::new(spec, &self.rtc_configuration, &self.sink) else {
+            let now = self.clock.timestamp();
+            self.neighbourhood.borrow_mut().closed(now, &peer, Outcome::Ended);
+            return None;
+        };
+        let link = Rc::new(link);
         self.links.borrow_mut().push(Rc::clone(&link));
         self.timer.arm(now, expires);
         self.emit(NetEvent::Connecting);
@@ -207,8 +213,9 @@ impl Inner {
                 inner.describe(&link);
             } else {
                 let now = inner.clock.now();
-                link.describe_at.set(Some(now + GATHERING_GRACE));
-                inner.timer.arm(now, now + GATHERING_GRACE);
+                let grace = link.via.map_or(GATHERING_GRACE, |_| RELAYED_GRACE);
+                link.describe_at.set(Some(now + grace));
+                inner.timer.arm(now, now + grace);
             }
             inner.deliver();
         });
@@ -229,8 +236,9 @@ impl Inner {
         link.signals.set(counter + 1);
         self.signal(Outgoing {
             kind,
-            swarm: link.swarm,
+            swarm: link.swarm.clone(),
             to: link.peer,
+            via: link.via,
             offer_id: link.offer_id.clone(),
             counter,
             payload,
@@ -241,15 +249,17 @@ impl Inner {
         let Some(link) = self.find_link(id) else { return };
         match event {
             LinkEvent::Candidate(Some(candidate)) => {
-                // Before the description is sent, it collects the candidates itself.
-                if link.described.get() && link.signals.get() < MAX_OWN_CANDIDATES {
+                // Before the description is sent, it collects the candidates itself. A relay gets no more than that.
+                if link.described.get() && link.via.is_none() && link.signals.get() < MAX_OWN_CANDIDATES {
                     self.signal_for(&link, Kind::Candidate, Some(candidate));
                 }
             }
             LinkEvent::Candidate(None) => {
                 link.gathered.set(true);
                 if link.described.get() {
-                    self.signal_for(&link, Kind::End, None);
+                    if link.via.is_none() {
+                        self.signal_for(&link, Kind::End, None);
+                    }
                 } else if link.describe_at.get().is_some() {
                     self.describe(&link);
                 }
@@ -269,6 +279,27 @@ impl Inner {
                 }
             }
             LinkEvent::Malformed(reason) => self.close_link(&link, reason, Some(reason)),
+            LinkEvent::AuxOpen => {
+                if link.phase.get() == Phase::Up {
+                    self.status_changed(&link);
+                }
+            }
+            LinkEvent::Aux(frame) => {
+                if link.phase.get() == Phase::Connecting {
+                    self.check_link(&link);
+                }
+                match link.phase.get() {
+                    Phase::Up => self.aux_arrived(&link, frame),
+                    // Nobody has been told of the link yet.
+                    Phase::Connecting => {
+                        let mut early = link.early_aux.borrow_mut();
+                        if early.is_none() {
+                            *early = frame;
+                        }
+                    }
+                    Phase::Closed => {}
+                }
+            }
             LinkEvent::Writable => {
                 if link.phase.get() == Phase::Up {
                     self.emit(NetEvent::Writable { link: id });
@@ -303,7 +334,8 @@ impl Inner {
             self.close_link(link, "message-limit", Some("message-limit"));
             return;
         };
-        self.peers.borrow_mut().succeeded(&link.peer);
+        let now = self.clock.timestamp();
+        self.neighbourhood.borrow_mut().up(now, &link.peer);
         self.emit(NetEvent::LinkUp {
             link: link.id,
             peer: link.peer,
@@ -316,6 +348,11 @@ impl Inner {
             });
         }
         self.neighbours_changed();
+        self.status_changed(link);
+        let early = link.early_aux.take();
+        if early.is_some() {
+            self.aux_arrived(link, early);
+        }
     }
 
     /// Ends a link and uses the place that became free. `bye` is what the remote is told by signal, where it
@@ -340,13 +377,15 @@ impl Inner {
         {
             self.signal_for(link, Kind::Bye, Some(bye.to_owned()));
         }
+        if reason != REPLACED {
+            let outcome = match reason {
+                "ice-failed" | "disconnected" | "channel-closed" => Outcome::Broke,
+                _ => Outcome::Ended,
+            };
+            let now = self.clock.timestamp();
+            self.neighbourhood.borrow_mut().closed(now, &link.peer, outcome);
+        }
         if was == Phase::Up {
-            match reason {
-                "ice-failed" | "disconnected" | "channel-closed" => {
-                    self.peers.borrow_mut().broke(&link.peer, now);
-                }
-                _ => self.peers.borrow_mut().failed(&link.peer, now),
-            }
             self.emit(NetEvent::LinkDown {
                 link: link.id,
                 peer: link.peer,
@@ -354,9 +393,6 @@ impl Inner {
             });
             self.neighbours_changed();
         } else {
-            if link.outgoing && reason != "replaced" {
-                self.peers.borrow_mut().failed(&link.peer, now);
-            }
             self.emit(NetEvent::Connecting);
         }
     }
@@ -384,6 +420,9 @@ impl Inner {
                     _ => self.check_link(&link),
                 }
             }
+            if link.status_due.get().is_some_and(|due| due <= now) {
+                self.status_changed(&link);
+            }
             if link.phase.get() == Phase::Connecting && link.expires <= now {
                 self.close_link(&link, "timeout", Some("timeout"));
             }
@@ -391,10 +430,8 @@ impl Inner {
         let mut due = f64::INFINITY;
         for link in self.links.borrow().iter() {
             let expires = (link.phase.get() == Phase::Connecting).then(|| link.expires);
-            for time in [expires, link.describe_at.get(), link.disconnected_until.get()]
-                .into_iter()
-                .flatten()
-            {
+            let own = [&link.describe_at, &link.disconnected_until, &link.status_due];
+            for time in own.map(Cell::get).into_iter().chain([expires]).flatten() {
                 due = due.min(time);
             }
         }

@@ -4,17 +4,20 @@
 //! * [`identity`]: the key pair, signatures. [`socket`]: the WebSocket under the tracker client's state
 //!   machine.
 //! * [`signalling`]: signed envelopes in and out. [`replay`]: each of them counts once.
-//! * [`link`]: one RTCPeerConnection. [`links`]: their table, caps, glare. [`peers`]: candidates, back-off,
-//!   bans.
+//! * [`link`]: one RTCPeerConnection. [`links`]: their table. Whom to connect with is the policy of
+//!   [`ppspp::neighbourhood`].
+//! * [`auxiliary`]: what neighbours tell each other beside the peer protocol. [`relay`]: whose envelopes are passed
+//!   on.
 //! * [`timer`]: the one `setTimeout`. [`page`]: leaving and coming back.
 //!
 //! Nothing here holds a `RefCell` borrow across a call into JS or into the handler of events.
 
+mod auxiliary;
 mod identity;
 mod link;
 mod links;
 mod page;
-mod peers;
+mod relay;
 mod replay;
 mod signalling;
 mod socket;
@@ -29,12 +32,13 @@ use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 use web_sys::{RtcConfiguration, RtcPeerConnection};
 
-pub use ppspp::{LinkId, PeerId};
+use ppspp::neighbourhood::{Hints, Limits, Neighbourhood, Source};
+pub use ppspp::{LinkId, PeerId, SwarmId};
+pub use tracker_protocol::PeerStatus;
 
 use identity::Identity;
 use link::{Link, LinkSink, Remains};
-use links::DialBudget;
-use peers::Peers;
+use relay::Relay;
 use replay::ReplayWindow;
 use signalling::{Incoming, Outgoing};
 use socket::Tracker;
@@ -81,6 +85,35 @@ pub enum NetEvent {
     },
     /// The number of connections being made changed: see [`Network::connecting`].
     Connecting,
+    /// A neighbour says what it is and can give: what it leaves out is as it was told before.
+    #[expect(dead_code, reason = "the swarms do not take it yet")]
+    PeerStatus {
+        /// The connection.
+        link: LinkId,
+        /// Its words.
+        status: PeerStatus,
+    },
+    /// The key that the tracker signs certificates with, as key blob (algorithm 13, x, y). The certificates follow.
+    #[expect(dead_code, reason = "the swarms do not take it yet")]
+    TrackerKey(Vec<u8>),
+    /// Our certificate of membership, new or renewed, as the tracker gave it.
+    #[expect(dead_code, reason = "the swarms do not take it yet")]
+    Certificate {
+        /// The swarm.
+        swarm: SwarmId,
+        /// X.509 in DER.
+        certificate: Bytes,
+        /// Its last second, Unix time by the tracker's clock.
+        expires: u64,
+    },
+    /// How many members the tracker knows in a swarm.
+    #[expect(dead_code, reason = "the swarms do not take it yet")]
+    SwarmSize {
+        /// The swarm.
+        swarm: SwarmId,
+        /// All of them, with us.
+        members: u32,
+    },
 }
 
 /// Which data channel a datagram takes (ARCHITECTURE.md, "Two data channels per connection").
@@ -120,10 +153,10 @@ impl Default for NetConfig {
 }
 
 /// What a peer has done in one swarm since it joined, for the tracker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SwarmReport {
     /// The swarm.
-    pub swarm_id: [u8; 32],
+    pub swarm_id: SwarmId,
     /// Media bytes sent to peers.
     pub uploaded_bytes: u64,
     /// Media bytes received from peers.
@@ -159,9 +192,9 @@ struct Inner {
     sink: LinkSink,
     /// Closures of closed links, dropped on the next turn of the event loop.
     remains: RefCell<Vec<Remains>>,
-    peers: RefCell<Peers>,
-    dial_budget: RefCell<DialBudget>,
-    max_peers: Cell<usize>,
+    neighbourhood: RefCell<Neighbourhood>,
+    relay: RefCell<Relay>,
+    status: RefCell<PeerStatus>,
     rtc_configuration: RtcConfiguration,
 
     outbox: RefCell<VecDeque<Outgoing>>,
@@ -184,15 +217,15 @@ impl Network {
     pub async fn new(config: NetConfig, on_event: Rc<dyn Fn(NetEvent)>) -> Result<Network, JsValue> {
         let rtc_configuration = checked_configuration(&config)?;
         let identity = Identity::generate().await?;
-        let clock = Clock::new();
-        let now = clock.now();
         let tracker = Tracker::new(&config, &identity);
+        let limits = Limits::up_to(config.max_peers);
+        let neighbourhood = Neighbourhood::new(identity.peer_id(), limits, identity::random_seed());
         let inner = Rc::new_cyclic(|this: &Weak<Inner>| {
             let (for_timer, for_links) = (this.clone(), this.clone());
             Inner {
                 this: this.clone(),
                 identity,
-                clock,
+                clock: Clock::new(),
                 timer: Timer::new(move || {
                     if let Some(inner) = for_timer.upgrade() {
                         inner.timer_fired();
@@ -210,9 +243,9 @@ impl Network {
                     }
                 }),
                 remains: RefCell::default(),
-                peers: RefCell::new(Peers::new(now)),
-                dial_budget: RefCell::new(DialBudget::new(now)),
-                max_peers: Cell::new(config.max_peers),
+                neighbourhood: RefCell::new(neighbourhood),
+                relay: RefCell::default(),
+                status: RefCell::default(),
                 rtc_configuration,
                 outbox: RefCell::default(),
                 signing: Cell::new(false),
@@ -235,13 +268,13 @@ impl Network {
     }
 
     /// Registers with the tracker as a member of a swarm; again with `seeder` set once everything is here.
-    pub fn join(&self, swarm_id: [u8; 32], seeder: bool) {
+    pub fn join(&self, swarm_id: &SwarmId, seeder: bool) {
         self.inner.join(swarm_id, seeder);
         self.inner.deliver_later();
     }
 
     /// Leaves a swarm. Connections stay: other swarms may use them.
-    pub fn leave(&self, swarm_id: [u8; 32]) {
+    pub fn leave(&self, swarm_id: &SwarmId) {
         self.inner.leave(swarm_id);
         self.inner.deliver_later();
     }
@@ -274,12 +307,50 @@ impl Network {
 
     /// Ends every link to `peer` and refuses this peer ID for the rest of the page's life.
     pub fn ban(&self, peer: PeerId, reason: &'static str) {
-        self.inner.peers.borrow_mut().ban(peer);
-        let links = self.inner.links.borrow().clone();
-        for link in links.iter().filter(|link| link.peer == peer) {
-            self.inner.close_link(link, reason, None);
+        self.inner.neighbourhood.borrow_mut().ban(peer);
+        if let Some(link) = self.inner.link_of(&peer) {
+            self.inner.close_link(&link, reason, None);
         }
         self.inner.deliver_later();
+    }
+
+    /// `peer` is a member of `swarm`, says the neighbour `via`, whose certificate of it was found to be genuine. It is
+    /// dialled by way of this neighbour, if the neighbourhood wants more peers.
+    #[expect(dead_code, reason = "the swarms do not use it yet")]
+    pub fn candidate(&self, peer: PeerId, swarm: &SwarmId, via: LinkId) {
+        if let Some(link) = self.inner.find_link(via) {
+            let source = Source::Pex { via: link.peer };
+            let now = self.inner.clock.timestamp();
+            self.inner
+                .neighbourhood
+                .borrow_mut()
+                .found(now, swarm, peer, source, Hints::default());
+            self.inner.fill();
+            self.inner.deliver_later();
+        }
+    }
+
+    /// What this peer is and can give: told to the tracker and to all neighbours, again whenever it changes.
+    pub fn set_status(&self, status: PeerStatus) {
+        self.inner.set_status(status);
+        self.inner.deliver_later();
+    }
+
+    /// Payload bytes went over a link: useless neighbours make room for others.
+    pub fn exchanged(&self, link: LinkId, down: u64, up: u64) {
+        if let Some(link) = self.inner.find_link(link) {
+            let now = self.inner.clock.timestamp();
+            self.inner
+                .neighbourhood
+                .borrow_mut()
+                .exchanged(now, &link.peer, down, up);
+        }
+    }
+
+    /// Envelopes of neighbours that were not passed on, since the network was made.
+    #[expect(dead_code, reason = "the swarms do not use it yet")]
+    pub fn relays_refused(&self) -> u32 {
+        self.inner.relay.borrow().refused()
     }
 
     /// What the next periodic report to the tracker says; replaces what was given before.
@@ -305,16 +376,9 @@ impl Network {
 
     /// Changes the number of connections at most. Those beyond a lower number are ended, the youngest first.
     pub fn set_max_peers(&self, max_peers: usize) {
-        self.inner.max_peers.set(max_peers);
-        let surplus: Vec<_> = self
-            .inner
-            .links
-            .borrow()
-            .iter()
-            .skip(max_peers)
-            .cloned()
-            .collect();
-        for link in surplus {
+        let limits = Limits::up_to(max_peers);
+        let surplus = self.inner.neighbourhood.borrow_mut().set_limits(limits);
+        for link in surplus.iter().filter_map(|peer| self.inner.link_of(peer)) {
             self.inner.close_link(&link, "max-peers", Some("max-peers"));
         }
         self.inner.fill();

@@ -5,13 +5,14 @@
 
 use std::rc::Rc;
 
-use ppspp::PeerId;
+use ppspp::{PeerId, SwarmId};
 use tracker_protocol::{
     Kind, MAX_SDP, Profile, Signal, decode_base64url, dtls_fingerprints, encode_base64url, to_hex,
 };
 
 use super::Inner;
-use super::link::MAX_DATAGRAM;
+use super::link::{AUX_CHANNEL, MAX_DATAGRAM};
+use super::links::Offered;
 
 /// Envelopes waiting to be signed. Beyond it new ones are dropped: an attempt that is lost is made again.
 const MAX_OUTBOX: usize = 256;
@@ -28,8 +29,10 @@ const PROTOCOL: &str = "ppspp/1";
 /// A signal to be signed and sent.
 pub(super) struct Outgoing {
     pub(super) kind: Kind,
-    pub(super) swarm: [u8; 32],
+    pub(super) swarm: SwarmId,
     pub(super) to: PeerId,
+    /// The neighbour that relays it; else the tracker does.
+    pub(super) via: Option<PeerId>,
     pub(super) offer_id: String,
     pub(super) counter: u64,
     /// Session description, candidate or reason, as `kind` wants.
@@ -39,6 +42,8 @@ pub(super) struct Outgoing {
 /// A signal whose sender may yet turn out to be an impostor.
 pub(super) struct Incoming {
     from: PeerId,
+    /// The neighbour that relayed it; else the tracker did.
+    via: Option<PeerId>,
     signal: Signal,
 }
 
@@ -66,7 +71,7 @@ impl Inner {
             let Some(outgoing) = next else { break };
             // An attempt that has ended meanwhile (by glare, say) must not reach the remote any more.
             let of_attempt = outgoing.kind != Kind::Bye;
-            let to = outgoing.to;
+            let (to, via) = (outgoing.to, outgoing.via);
             let mut signal = self.envelope(outgoing);
             let Ok(input) = signal.signing_input() else {
                 continue;
@@ -79,7 +84,17 @@ impl Inner {
             }
             signal.key = Some(encode_base64url(self.identity.key_blob()));
             signal.sig = Some(encode_base64url(&signature));
-            self.send_signal(signal);
+            let Some(via) = via else {
+                self.send_signal(signal);
+                continue;
+            };
+            let offer_id = signal.oid.clone();
+            if !self.relay(&via, signal)
+                && of_attempt
+                && let Some(link) = self.find_attempt(&to, &offer_id)
+            {
+                self.close_link(&link, "signal-failed", None);
+            }
         }
         self.signing.set(false);
         self.deliver();
@@ -88,7 +103,7 @@ impl Inner {
     fn envelope(&self, outgoing: Outgoing) -> Signal {
         let mut signal = Signal::new(
             outgoing.kind,
-            &to_hex(&outgoing.swarm),
+            &to_hex(outgoing.swarm.as_ref()),
             &to_hex(&self.identity.peer_id().0),
             &to_hex(&outgoing.to.0),
             &outgoing.offer_id,
@@ -100,7 +115,7 @@ impl Inner {
                 signal.sdp = outgoing.payload;
                 signal.prof = Some(Profile {
                     proto: PROTOCOL.to_owned(),
-                    ch: vec![0, 1],
+                    ch: vec![0, 1, AUX_CHANNEL],
                     mms: MAX_DATAGRAM as u64,
                 });
             }
@@ -110,9 +125,9 @@ impl Inner {
         signal
     }
 
-    /// Takes a signal from the tracker. Whatever can be refused cheaply is refused before its signature is
+    /// Takes a signal from the tracker, or one that the neighbour `via` relayed. Whatever can be refused cheaply is refused before its signature is
     /// checked.
-    pub(super) fn signal_arrived(&self, signal: Signal) {
+    pub(super) fn signal_arrived(&self, signal: Signal, via: Option<PeerId>) {
         let me = self.identity.peer_id();
         let from = match (PeerId::from_hex(&signal.from), PeerId::from_hex(&signal.to)) {
             (Some(from), Some(to)) if to == me && from != me => from,
@@ -125,14 +140,17 @@ impl Inner {
             signal.ts,
             self.tracker.time_ms(&self.clock),
         );
-        if !fresh || self.peers.borrow().is_banned(&from) {
+        if !fresh || self.neighbourhood.borrow().is_banned(&from) {
             return;
         }
         let known_attempt = || self.find_attempt(&from, &signal.oid).is_some();
         let expected = match signal.kind {
             Kind::Offer => {
                 remote_description_problem(&signal).is_none()
-                    && self.peers.borrow_mut().admit_offer(from, self.clock.now())
+                    && self
+                        .neighbourhood
+                        .borrow_mut()
+                        .knock(self.clock.timestamp(), from)
             }
             Kind::Answer => remote_description_problem(&signal).is_none() && known_attempt(),
             // The offer it belongs to may still be waiting in the inbox.
@@ -151,7 +169,7 @@ impl Inner {
             if inbox.len() >= MAX_INBOX || of_one >= MAX_INBOX_OF_ONE {
                 return;
             }
-            inbox.push_back(Incoming { from, signal });
+            inbox.push_back(Incoming { from, via, signal });
         }
         if !self.checking.replace(true)
             && let Some(inner) = self.this.upgrade()
@@ -163,7 +181,7 @@ impl Inner {
     async fn check_all(self: Rc<Self>) {
         loop {
             let next = self.inbox.borrow_mut().pop_front();
-            let Some(Incoming { from, signal }) = next else {
+            let Some(Incoming { from, via, signal }) = next else {
                 break;
             };
             // Nothing that belongs to no attempt is worth a signature check; an offer makes one.
@@ -179,7 +197,7 @@ impl Inner {
                     self.tracker.time_ms(&self.clock),
                 );
                 if fresh {
-                    self.act(from, signal);
+                    self.act(from, via, signal);
                     self.deliver();
                 }
             }
@@ -198,10 +216,19 @@ impl Inner {
         }
     }
 
-    fn act(&self, from: PeerId, signal: Signal) {
+    fn act(&self, from: PeerId, via: Option<PeerId>, signal: Signal) {
+        let profile = signal.prof.as_ref();
+        let aux = profile.is_some_and(|profile| profile.ch.contains(&AUX_CHANNEL));
         if signal.kind == Kind::Offer {
-            if let (Some(PeerId(swarm)), Some(sdp)) = (PeerId::from_hex(&signal.swarm), signal.sdp) {
-                self.offered(from, swarm, signal.oid, sdp);
+            if let (Some(swarm), Some(sdp)) = (SwarmId::from_hex(&signal.swarm), signal.sdp) {
+                self.offered(Offered {
+                    from,
+                    via,
+                    swarm,
+                    offer_id: signal.oid,
+                    sdp,
+                    aux,
+                });
             }
             return;
         }
@@ -209,7 +236,7 @@ impl Inner {
             return;
         };
         match signal.kind {
-            Kind::Answer => self.answered(link, signal.sdp.unwrap_or_default()),
+            Kind::Answer => self.answered(link, signal.sdp.unwrap_or_default(), aux),
             Kind::Candidate => link.add_remote_candidate(&signal.cand.unwrap_or_default()),
             // An empty candidate is the end of candidates.
             Kind::End => link.add_remote_candidate(""),

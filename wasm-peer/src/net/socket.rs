@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Weak;
 
 use js_sys::{JsString, Reflect};
-use ppspp::PeerId;
+use ppspp::neighbourhood::{Hints, Source};
+use ppspp::{PeerId, SwarmId};
 use tracker_protocol::client::{Client, ClientConfig, Input, Output, Status};
-use tracker_protocol::{MAX_FRAME, PeerMode, SUBPROTOCOL, Signal, Stat, to_hex};
+use tracker_protocol::{MAX_FRAME, PeerMode, Role, SUBPROTOCOL, Signal, Stat, to_hex};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, WebSocket};
@@ -26,7 +27,7 @@ pub(super) struct Tracker {
     /// Number of the socket in use: events of earlier ones are dropped.
     generation: Cell<u32>,
     /// Swarms the engine wants to be in, and whether as a seeder.
-    swarms: RefCell<Vec<([u8; 32], bool)>>,
+    swarms: RefCell<Vec<(SwarmId, bool)>>,
     /// The page is hidden for good, or until it comes back.
     suspended: Cell<bool>,
 }
@@ -34,9 +35,8 @@ pub(super) struct Tracker {
 impl Tracker {
     pub(super) fn new(config: &NetConfig, identity: &Identity) -> Tracker {
         let tiers = config.trackers.iter().map(|url| vec![url.clone()]).collect();
-        let mut seed = [0; 8];
-        seed.copy_from_slice(&identity::random_id()[..8]);
-        let mut settings = ClientConfig::new(tiers, identity.key_blob().to_vec(), u64::from_be_bytes(seed));
+        let seed = identity::random_seed();
+        let mut settings = ClientConfig::new(tiers, identity.key_blob().to_vec(), seed);
         settings.token.clone_from(&config.token);
         Tracker {
             client: RefCell::new(Client::new(settings)),
@@ -116,25 +116,25 @@ impl Socket {
 }
 
 impl Inner {
-    pub(super) fn join(&self, swarm_id: [u8; 32], seeder: bool) {
+    pub(super) fn join(&self, swarm_id: &SwarmId, seeder: bool) {
         {
             let mut swarms = self.tracker.swarms.borrow_mut();
-            swarms.retain(|(swarm, _)| *swarm != swarm_id);
-            swarms.push((swarm_id, seeder));
+            swarms.retain(|(swarm, _)| swarm != swarm_id);
+            swarms.push((swarm_id.clone(), seeder));
         }
         if !self.tracker.suspended.get() && !self.destroyed.get() {
             self.tell_tracker(join_input(swarm_id, seeder));
         }
     }
 
-    pub(super) fn leave(&self, swarm_id: [u8; 32]) {
+    pub(super) fn leave(&self, swarm_id: &SwarmId) {
         self.tracker
             .swarms
             .borrow_mut()
-            .retain(|(swarm, _)| *swarm != swarm_id);
-        self.peers.borrow_mut().leave(&swarm_id);
+            .retain(|(swarm, _)| swarm != swarm_id);
+        self.neighbourhood.borrow_mut().leave(swarm_id);
         self.tell_tracker(Input::Leave {
-            swarm: to_hex(&swarm_id),
+            swarm: to_hex(swarm_id.as_ref()),
         });
     }
 
@@ -153,7 +153,7 @@ impl Inner {
         self.tracker.suspended.set(false);
         let swarms = self.tracker.swarms.borrow().clone();
         for (swarm_id, seeder) in swarms {
-            self.hand_in(join_input(swarm_id, seeder));
+            self.hand_in(join_input(&swarm_id, seeder));
         }
         self.run_outputs();
     }
@@ -163,7 +163,12 @@ impl Inner {
         self.tracker.client.borrow().status() == Status::Joined
     }
 
-    pub(super) fn is_joined(&self, swarm_id: &[u8; 32]) -> bool {
+    /// Is the page hidden for good, or until it comes back?
+    pub(super) fn is_suspended(&self) -> bool {
+        self.tracker.suspended.get()
+    }
+
+    pub(super) fn is_joined(&self, swarm_id: &SwarmId) -> bool {
         self.tracker
             .swarms
             .borrow()
@@ -177,7 +182,7 @@ impl Inner {
 
     pub(super) fn report(&self, swarms: &[SwarmReport]) {
         let stats = swarms.iter().map(|swarm| Stat {
-            swarm_id: to_hex(&swarm.swarm_id),
+            swarm_id: to_hex(swarm.swarm_id.as_ref()),
             uploaded_bytes: swarm.uploaded_bytes,
             downloaded_bytes: swarm.downloaded_bytes,
             available_bandwidth: swarm.available_bandwidth,
@@ -193,7 +198,7 @@ impl Inner {
         for (swarm, _) in swarms {
             let peers = self.neighbours(&swarm);
             self.hand_in(Input::Neighbours {
-                swarm: to_hex(&swarm),
+                swarm: to_hex(swarm.as_ref()),
                 peers,
             });
         }
@@ -201,10 +206,10 @@ impl Inner {
     }
 
     /// Connected peers that are known to be in `swarm`.
-    fn neighbours(&self, swarm: &[u8; 32]) -> Vec<String> {
-        let (links, peers) = (self.links.borrow(), self.peers.borrow());
+    fn neighbours(&self, swarm: &SwarmId) -> Vec<String> {
+        let (links, known) = (self.links.borrow(), self.neighbourhood.borrow());
         let up = links.iter().filter(|link| link.phase.get() == Phase::Up);
-        up.filter(|link| link.swarm == *swarm || peers.is_in(&link.peer, swarm))
+        up.filter(|link| link.swarm == *swarm || known.is_in(&link.peer, swarm))
             .map(|link| to_hex(&link.peer.0))
             .collect()
     }
@@ -223,7 +228,7 @@ impl Inner {
         self.deliver();
     }
 
-    fn tell_tracker(&self, input: Input) {
+    pub(super) fn tell_tracker(&self, input: Input) {
         self.hand_in(input);
         self.run_outputs();
     }
@@ -274,24 +279,52 @@ impl Inner {
                 });
             }
             Output::Peers { swarm, peers } => {
-                // Of the same form as a peer ID: 64 hex digits.
-                let Some(PeerId(swarm)) = PeerId::from_hex(&swarm) else {
+                let Some(swarm) = SwarmId::from_hex(&swarm) else {
                     return;
                 };
+                let now = self.clock.timestamp();
                 let reachable = peers
                     .into_iter()
                     .filter(|peer| peer.ext.via.is_empty() || peer.ext.via.iter().any(|way| way == "signal"));
                 for peer in reachable {
+                    let hints = Hints {
+                        strong: matches!(peer.ext.role, Some(Role::Super | Role::Cache | Role::Cdn)),
+                        weak: false,
+                    };
                     if let Some(peer) = PeerId::from_hex(&peer.peer_id) {
-                        self.peers.borrow_mut().found(swarm, peer);
+                        let mut neighbourhood = self.neighbourhood.borrow_mut();
+                        neighbourhood.found(now, &swarm, peer, Source::Tracker, hints);
                     }
                 }
                 self.fill();
             }
             Output::OffersSent(_) => {}
-            Output::Signal(signal) => self.signal_arrived(*signal),
+            Output::SwarmSize { swarm, members } => {
+                if let Some(swarm) = SwarmId::from_hex(&swarm) {
+                    let members = u32::try_from(members).unwrap_or(u32::MAX);
+                    self.neighbourhood.borrow_mut().set_size(&swarm, members);
+                    self.emit(NetEvent::SwarmSize { swarm, members });
+                }
+            }
+            Output::Certificate {
+                swarm,
+                certificate,
+                expires,
+            } => {
+                if let Some(swarm) = SwarmId::from_hex(&swarm) {
+                    self.emit(NetEvent::Certificate {
+                        swarm,
+                        certificate: certificate.into(),
+                        expires,
+                    });
+                }
+            }
+            Output::Signal(signal) => self.signal_arrived(*signal, None),
             Output::SignalFailed { to, oid, reason } => self.signal_failed(&to, &oid, &reason),
-            Output::Joined { url } => {
+            Output::Joined { url, tracker_key } => {
+                if let Some(key) = tracker_key {
+                    self.emit(NetEvent::TrackerKey(key));
+                }
                 self.emit(NetEvent::Tracker {
                     url,
                     state: "joined",
@@ -306,6 +339,8 @@ impl Inner {
                     state: "lost",
                     reason: Some(bounded(reason)),
                 });
+                // Neighbours stay, and those they know can still be reached.
+                self.fill();
             }
             Output::Refused {
                 url,
@@ -368,7 +403,7 @@ impl Inner {
         };
         let unknown_peer = reason.ends_with("no-such-peer");
         if unknown_peer {
-            self.peers.borrow_mut().gone(&peer, &link.swarm);
+            self.neighbourhood.borrow_mut().gone(&peer, &link.swarm);
         }
         if link.phase.get() == Phase::Connecting && (unknown_peer || link.outgoing && !link.answered.get()) {
             self.close_link(&link, "signal-failed", None);
@@ -376,10 +411,10 @@ impl Inner {
     }
 }
 
-fn join_input(swarm_id: [u8; 32], seeder: bool) -> Input {
+fn join_input(swarm_id: &SwarmId, seeder: bool) -> Input {
     let mode = if seeder { PeerMode::Seeder } else { PeerMode::Leech };
     Input::Join {
-        swarm: to_hex(&swarm_id),
+        swarm: to_hex(swarm_id.as_ref()),
         mode,
     }
 }

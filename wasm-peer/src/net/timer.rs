@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use js_sys::{Function, Reflect};
+use ppspp::Timestamp;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Performance;
@@ -23,6 +24,11 @@ impl Clock {
     /// Milliseconds since the page began: for time-outs, as it never jumps.
     pub(crate) fn now(&self) -> f64 {
         self.performance.now()
+    }
+
+    /// [`Clock::now`] for the machines of `ppspp`.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp((self.now() * 1000.0) as u64)
     }
 
     /// Microseconds since 1970: for what is compared with other machines' clocks.

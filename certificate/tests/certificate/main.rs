@@ -1,0 +1,6 @@
+//! Certificates, made and read.
+
+mod common;
+mod issued;
+mod openssl;
+mod refused;
