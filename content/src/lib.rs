@@ -11,4 +11,4 @@ pub mod hls;
 pub mod manifest;
 
 pub use byte_range::ByteRange;
-pub use manifest::{Init, Manifest, ManifestError, SwarmEntry};
+pub use manifest::{Content, Init, Integrity, Live, Manifest, ManifestError, SwarmEntry, TrackerKey, Vod};

@@ -171,9 +171,7 @@ fn media(
 ) -> anyhow::Result<PlannedSwarm> {
     let file = location.path(root).display().to_string();
     if !playlist.endlist {
-        bail!(
-            "{file}: no EXT-X-ENDLIST, so it is live: that is for `shoal origin`, which is not in this version"
-        );
+        bail!("{file}: no EXT-X-ENDLIST, so it is live: that is for `shoal origin`");
     }
     if playlist.segments.is_empty() {
         bail!("{file}: no segments");
