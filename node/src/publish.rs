@@ -1,12 +1,9 @@
 //! `shoal publish`: hashes what a playlist names and writes `shoal.json` and segment tables (ARCHITECTURE.md,
 //! "Content formats"). Media and playlists are only read. The same input always gives the same bytes.
 
-mod codecs;
 mod hash;
-mod location;
 mod names;
 mod plan;
-mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +12,8 @@ use anyhow::{Context, bail};
 use content::manifest::{MAX_CHUNK_SIZE, MAX_SWARMS, MAX_TRACKERS, MIN_CHUNK_SIZE};
 use content::{Content, Manifest, SwarmEntry, TrackerKey, Vod};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::write;
 
 use names::TableNames;
 use plan::{Plan, PlannedSwarm};

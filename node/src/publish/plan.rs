@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use content::ByteRange;
 use content::hls::{self, MediaPlaylist, MultivariantPlaylist, Playlist};
 
-use super::codecs;
-use super::location::Location;
+use crate::codecs;
+use crate::location::Location;
 
 /// Everything to publish.
 pub struct Plan {
