@@ -299,6 +299,25 @@ fn proofs_go_with_their_segments() {
 }
 
 #[test]
+fn a_playlist_that_comes_late_or_goes() {
+    let packager = Packager::new();
+    packager.text(
+        "main.m3u8",
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlate/live.m3u8\n",
+    );
+    let late = packager.folder("late");
+    let origin = Origin::start(&packager, UNIFIED);
+    assert_eq!(origin.get("/main.m3u8").status, 200);
+    until(|| (origin.get("/late/live.m3u8").status == 404).then_some(()));
+    late.publish(0..2);
+    // Never as it lies there: only once it is signed.
+    assert_eq!(origin.get("/late/live.m3u8").status, 200);
+    assert_eq!(origin.get("/late/1.m4s.ppsp").status, 200);
+    fs::remove_file(late.path("live.m3u8")).unwrap();
+    until(|| (origin.get("/late/live.m3u8").status == 404).then_some(()));
+}
+
+#[test]
 fn names_in_turn() {
     let packager = Packager::new();
     packager.publish(0..3);

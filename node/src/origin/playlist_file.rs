@@ -23,6 +23,7 @@ pub struct PlaylistFile {
     taken: Option<Stamp>,
     /// Number after the last segment of the version taken.
     end: u64,
+    gone: bool,
 }
 
 /// What there is to know of it.
@@ -34,7 +35,7 @@ pub enum Look {
     New(String, MediaPlaylist),
     /// It cannot be used, for good.
     Broken(String),
-    /// It is not there.
+    /// It is not there (said once).
     Gone,
 }
 
@@ -47,6 +48,7 @@ impl PlaylistFile {
             since: now,
             taken: None,
             end: 0,
+            gone: false,
         }
     }
 
@@ -60,13 +62,14 @@ impl PlaylistFile {
                     self.since = now;
                 }
                 self.taken = None;
-                return if now.duration_since(self.since) < DOUBT {
-                    Look::Same
-                } else {
-                    Look::Gone
-                };
+                if self.gone || now.duration_since(self.since) < DOUBT {
+                    return Look::Same;
+                }
+                self.gone = true;
+                return Look::Gone;
             }
         };
+        self.gone = false;
         if self.seen != Some(stamp) {
             (self.seen, self.since) = (Some(stamp), now);
             return Look::Same;
@@ -136,6 +139,7 @@ mod tests {
         let mut file = PlaylistFile::new(path.clone(), start);
         assert!(matches!(file.look(at(0)), Look::Same), "it may come");
         assert!(matches!(file.look(at(1000)), Look::Gone));
+        assert!(matches!(file.look(at(1025)), Look::Same), "said once");
 
         fs::write(&path, text(0, 2)).unwrap();
         assert!(matches!(file.look(at(1050)), Look::Same));

@@ -140,7 +140,7 @@ impl Track {
             Look::Broken(why) => eprintln!("warning: {}: {why}; the version before stays", self.name()),
             Look::Gone => {
                 self.candidate = None;
-                around.view.set_playlist(&self.path, Playlist::File);
+                around.view.set_playlist(&self.path, Playlist::Gone);
             }
         }
         if let Some((text, playlist)) = self.candidate.take() {

@@ -42,6 +42,8 @@ pub enum Playlist {
     Text(Document),
     /// Not the watcher's to answer: as it lies on disk.
     File,
+    /// Not on disk. Should it turn up there, it is not signed yet.
+    Gone,
 }
 
 /// A segment's proof.
@@ -140,6 +142,8 @@ impl View {
             Some(Playlist::NotYet) => return Answer::NotYet,
             Some(Playlist::Text(document)) => return Answer::Text(document.clone()),
             Some(Playlist::File) => return Answer::File(None),
+            Some(Playlist::Gone) if self.root.join(path).is_file() => return Answer::NotYet,
+            Some(Playlist::Gone) => return Answer::Missing,
             // One that the watcher has not looked at yet.
             None if is_watched(path) && self.root.join(path).is_file() => return Answer::NotYet,
             None => {}
