@@ -16,7 +16,7 @@ use super::signer::Shape;
 use crate::write;
 
 /// Segments remembered by their content; of older ones only that they are not to be signed any more.
-const REMEMBERED: usize = 4096;
+const REMEMBERED: usize = 512;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -100,6 +100,15 @@ impl Ledger {
     /// Notes a segment as signed. To be done before anybody can see the signature.
     pub fn record(&mut self, number: u32, root: Hash, time: NtpTime) -> anyhow::Result<()> {
         let entry = Entry { root, time };
+        let full = self.segments.len() == REMEMBERED;
+        if full
+            && self
+                .segments
+                .first_key_value()
+                .is_some_and(|(&first, _)| number < first)
+        {
+            return Ok(());
+        }
         if self.segments.insert(number, entry) == Some(entry) {
             return Ok(());
         }

@@ -304,9 +304,10 @@ impl Track {
         } else {
             Proof::Never
         };
-        around.view.set_proof(&path, Some(proof));
-        // A packager may use its names in turn: the proof there is this segment's now.
-        self.segments.retain(|_, listed| listed.path != path);
+        if around.view.set_proof(&path, Some(proof)).is_some() {
+            // A packager that uses its names in turn: the proof there is this segment's now.
+            self.segments.retain(|_, listed| listed.path != path);
+        }
         self.segments.insert(number, Listed { path, signed });
         true
     }

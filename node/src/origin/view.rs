@@ -86,9 +86,10 @@ impl View {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state());
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.state());
         self.changed.send_replace(());
+        changed
     }
 
     /// Sets the manifest, and for how long segments may be cached.
@@ -105,13 +106,13 @@ impl View {
         self.change(|state| drop(state.playlists.insert(path.into(), playlist)));
     }
 
-    /// Sets what there is of the proof of the segment at `segment`; `None` when the segment is gone.
-    pub fn set_proof(&self, segment: &Path, proof: Option<Proof>) {
+    /// Sets what there is of the proof of the segment at `segment`; `None` when the segment is gone. What it was before.
+    pub fn set_proof(&self, segment: &Path, proof: Option<Proof>) -> Option<Proof> {
         let path = proof_path(segment);
         self.change(|state| match proof {
-            Some(proof) => drop(state.proofs.insert(path, proof)),
-            None => drop(state.proofs.remove(&path)),
-        });
+            Some(proof) => state.proofs.insert(path, proof),
+            None => state.proofs.remove(&path),
+        })
     }
 
     /// What a request for that path gets, as soon as there is an answer.
