@@ -1,4 +1,4 @@
-//! HLS playlists (RFC 8216, with the names of draft-pantos-hls-rfc8216bis): what a publisher and a player of VoD need.
+//! HLS playlists (RFC 8216, with the names of draft-pantos-hls-rfc8216bis): what a publisher and a player need.
 //!
 //! The parser is our own. Measured in wasm (gzip), over a program that only allocates and formats: `m3u8-rs` 6.0 adds
 //! 42 KB (it brings nom and chrono), `hls_m3u8` 0.7 60 KB, `m3u8-parser` 0.8 26 KB, this 9 KB, out of 150 KB for all of

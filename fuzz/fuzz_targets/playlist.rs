@@ -11,6 +11,12 @@ fuzz_target!(|text: &str| {
     match parse(text) {
         Ok(Playlist::Media(playlist)) => {
             assert!(playlist.segments.len() <= MAX_SEGMENTS && playlist.maps.len() <= MAX_INIT_SECTIONS);
+            assert!(
+                playlist
+                    .hold_back
+                    .is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0)
+            );
+            assert!(playlist.start_offset.is_none_or(f64::is_finite));
             for segment in &playlist.segments {
                 assert!(segment.duration.is_finite() && segment.duration >= 0.0);
                 assert!(segment.map.is_none_or(|map| map < playlist.maps.len()));

@@ -1,20 +1,19 @@
 //! `shoal publish`: hashes what a playlist names and writes `shoal.json` and segment tables (ARCHITECTURE.md,
 //! "Content formats"). Media and playlists are only read. The same input always gives the same bytes.
 
-mod codecs;
 mod hash;
-mod location;
 mod names;
 mod plan;
-mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use content::manifest::{MAX_CHUNK_SIZE, MAX_SWARMS, MAX_TRACKERS, MIN_CHUNK_SIZE};
-use content::{Manifest, SwarmEntry};
+use content::{Content, Manifest, SwarmEntry, TrackerKey, Vod};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::write;
 
 use names::TableNames;
 use plan::{Plan, PlannedSwarm};
@@ -28,6 +27,9 @@ pub struct Arguments {
     /// Tracker to announce to, ws:// or wss://; may be given several times.
     #[arg(long = "tracker", value_name = "URL", required = true)]
     trackers: Vec<String>,
+    /// The trackers' public key, with which peers check each other's membership certificates.
+    #[arg(long, value_name = "BASE64URL")]
+    tracker_key: Option<TrackerKey>,
     /// Bytes in a chunk, the unit peers exchange: 1024 to 64512.
     #[arg(long, value_name = "BYTES", default_value_t = 16384)]
     #[arg(value_parser = clap::value_parser!(u32).range(i64::from(MIN_CHUNK_SIZE)..=i64::from(MAX_CHUNK_SIZE)))]
@@ -59,13 +61,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut manifest = Manifest {
         chunk_size: arguments.chunk_size,
         trackers: arguments.trackers.clone(),
+        tracker_key: arguments.tracker_key,
         swarms: Vec::new(),
     };
     let mut names = TableNames::default();
     for planned in &plan.swarms {
         progress.set_message(planned.playlist.clone());
         let (entry, table) = hash_swarm(planned, arguments.chunk_size, &mut names, &progress)?;
-        tables.push((entry.table.clone(), table));
+        tables.extend(entry.vod().map(|vod| (vod.table.clone(), table)));
         manifest.swarms.push(entry);
     }
     progress.finish_and_clear();
@@ -101,15 +104,17 @@ fn hash_swarm(
         .collect::<Result<_, _>>()?;
     let entry = SwarmEntry {
         playlist: planned.playlist.clone(),
-        swarm_id: table.swarm_id(),
+        swarm_id: table.swarm_id().into(),
         segment_bits: table
             .segment_bits(chunk_size)
             .with_context(|| planned.playlist.clone())?,
-        segments: table.segments.len() as u32,
-        bytes: table.bytes(),
-        table: names.name(&planned.playlist),
         inits,
         codecs: planned.codecs.clone(),
+        content: Content::Vod(Vod {
+            segments: table.segments.len() as u32,
+            bytes: table.bytes(),
+            table: names.name(&planned.playlist),
+        }),
     };
     Ok((entry, table.encode()))
 }
@@ -141,12 +146,13 @@ fn warn_of_others(path: &Path, manifest: &Manifest) {
 
 fn summary(manifest: &Manifest, path: &Path) {
     for swarm in &manifest.swarms {
+        let Some(vod) = swarm.vod() else { continue };
         println!(
             "{}: {} segment{}, {} bytes, swarm {}",
             swarm.playlist,
-            swarm.segments,
-            if swarm.segments == 1 { "" } else { "s" },
-            swarm.bytes,
+            vod.segments,
+            if vod.segments == 1 { "" } else { "s" },
+            vod.bytes,
             swarm.swarm_id
         );
     }

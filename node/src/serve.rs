@@ -6,6 +6,9 @@ mod headers;
 mod mount;
 mod range;
 
+pub use access_log::AccessLog;
+pub use mount::Mount;
+
 use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -19,9 +22,6 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::services::ServeDir;
-
-use access_log::AccessLog;
-use mount::Mount;
 
 /// How long requests may go on after the signal to end.
 const GRACE: Duration = Duration::from_secs(3);
@@ -50,23 +50,31 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .as_deref()
         .map(AccessLog::create)
         .transpose()?;
-    let site = site(&arguments.root, &arguments.mounts, log)?;
+    let root = Router::new().fallback_service(folder(&arguments.root)?);
+    let site = site(root, &arguments.mounts, log)?;
+    let greeting = format!("shoal serving {}", arguments.root.display());
+    until_told(arguments.listen, site, &greeting)
+}
+
+/// Serves a site until the command is told to end. Says `greeting` and the address once it can be reached.
+pub fn until_told(listen: SocketAddr, site: Router, greeting: &str) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let ending = ending()?;
-        let listener = TcpListener::bind(arguments.listen)
+        let listener = TcpListener::bind(listen)
             .await
-            .with_context(|| format!("cannot listen on {}", arguments.listen))?;
+            .with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr()?;
-        println!("shoal serving {} on http://{address}/", arguments.root.display());
+        println!("{greeting} on http://{address}/");
         std::io::stdout().flush()?;
         until(listener, site, ending).await
     })
 }
 
-fn site(root: &Path, mounts: &[Mount], log: Option<AccessLog>) -> anyhow::Result<Router> {
+/// A site: `root`, other folders below paths, and what every answer has (types, CORS, a line in the log).
+pub fn site(root: Router, mounts: &[Mount], log: Option<AccessLog>) -> anyhow::Result<Router> {
     let mut router = Router::new();
     for (index, mount) in mounts.iter().enumerate() {
         if mounts[..index]
@@ -85,7 +93,7 @@ fn site(root: &Path, mounts: &[Mount], log: Option<AccessLog>) -> anyhow::Result
         .expose_headers(EXPOSED)
         .max_age(Duration::from_secs(600));
     let router = router
-        .fallback_service(folder(root)?)
+        .fallback_service(root)
         .layer(from_fn(range::check))
         .layer(from_fn(headers::content_headers))
         .layer(cors);
@@ -104,7 +112,8 @@ const EXPOSED: [HeaderName; 5] = [
     header::LAST_MODIFIED,
 ];
 
-fn folder(path: &Path) -> anyhow::Result<ServeDir> {
+/// The files of a folder.
+pub fn folder(path: &Path) -> anyhow::Result<ServeDir> {
     let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if !metadata.is_dir() {
         bail!("{} is not a folder", path.display());

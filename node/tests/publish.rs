@@ -12,6 +12,10 @@ use tempfile::TempDir;
 
 const CHUNK_SIZE: usize = 1024;
 
+/// 13, then 64 bytes of 1.
+const TRACKER_KEY: &str =
+    "DQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+
 type Hash = [u8; 32];
 
 fn sha256(bytes: &[u8]) -> Hash {
@@ -80,7 +84,17 @@ fn shoal(arguments: &[&str], input: &Path) -> Output {
 }
 
 fn publish(input: &Path) -> (Manifest, String) {
-    let run = shoal(&["--tracker", "ws://127.0.0.1:1/", "--chunk-size", "1024"], input);
+    let run = shoal(
+        &[
+            "--tracker",
+            "ws://127.0.0.1:1/",
+            "--chunk-size",
+            "1024",
+            "--tracker-key",
+            TRACKER_KEY,
+        ],
+        input,
+    );
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     assert_eq!(
         String::from_utf8_lossy(&run.stderr),
@@ -88,10 +102,12 @@ fn publish(input: &Path) -> (Manifest, String) {
         "no progress bar without a terminal"
     );
     let json = fs::read(input.with_file_name("shoal.json")).unwrap();
-    (
-        Manifest::parse(&json).unwrap(),
-        String::from_utf8(run.stdout).unwrap(),
-    )
+    let manifest = Manifest::parse(&json).unwrap();
+    assert_eq!(
+        manifest.tracker_key.map(|key| key.to_string()).as_deref(),
+        Some(TRACKER_KEY)
+    );
+    (manifest, String::from_utf8(run.stdout).unwrap())
 }
 
 /// Publishing that must fail, with what it says.
@@ -127,13 +143,14 @@ fn check(root: &Path, manifest: &Manifest, playlist: &str, segments: &[Vec<u8>])
     let swarm = manifest
         .swarm(playlist)
         .unwrap_or_else(|| panic!("no {playlist}"));
-    assert_eq!(swarm.swarm_id.as_bytes(), &naive_swarm_id(segments), "{playlist}");
+    let vod = swarm.vod().unwrap();
+    assert_eq!(swarm.swarm_id.as_ref(), naive_swarm_id(segments), "{playlist}");
     assert_eq!(u32::from(swarm.segment_bits), naive_segment_bits(segments));
     assert_eq!(
-        swarm.bytes,
+        vod.bytes,
         segments.iter().map(|segment| segment.len() as u64).sum::<u64>()
     );
-    let table = SegmentTable::decode(&fs::read(root.join(&swarm.table)).unwrap()).unwrap();
+    let table = SegmentTable::decode(&fs::read(root.join(&vod.table)).unwrap()).unwrap();
     assert_eq!(swarm.check_table(&table, manifest.chunk_size), Ok(()));
     let sizes: Vec<_> = table
         .segments
@@ -203,7 +220,7 @@ fn multivariant_fmp4_with_audio() {
             "{}: {} segments, {} bytes, swarm {}",
             swarm.playlist,
             segments.len(),
-            swarm.bytes,
+            swarm.vod().unwrap().bytes,
             swarm.swarm_id
         );
         assert!(summary.contains(&line), "{summary}");
@@ -309,12 +326,12 @@ fn plain_files() {
     assert_eq!(
         (
             swarm.swarm_id.to_string().as_str(),
-            swarm.segments,
+            swarm.vod().unwrap().segments,
             swarm.segment_bits
         ),
         (id, 1, 3)
     );
-    assert_eq!(swarm.table, "shoal/my_20film.bin.segments");
+    assert_eq!(swarm.vod().unwrap().table, "shoal/my_20film.bin.segments");
     assert!(
         summary.starts_with(&format!("my%20film.bin: 1 segment, 7162 bytes, swarm {id}\n")),
         "{summary}"

@@ -1,24 +1,21 @@
 //! `shoal serve` over real HTTP, with requests written by hand: no client that tidies them up.
 
-use std::collections::HashMap;
+#[path = "common/http.rs"]
+mod http;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use http::Answer;
 use tempfile::TempDir;
 
 struct Server {
     child: Child,
     address: String,
     _folder: TempDir,
-}
-
-struct Answer {
-    status: u16,
-    headers: HashMap<String, String>,
-    body: Vec<u8>,
 }
 
 impl Server {
@@ -88,39 +85,11 @@ impl Server {
     }
 
     fn connect(&self, request: &str, headers: &[&str]) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let mut text = format!(
-            "{request} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.address
-        );
-        for header in headers {
-            text += &format!("{header}\r\n");
-        }
-        stream.write_all((text + "\r\n").as_bytes()).unwrap();
-        stream
+        http::send(&self.address, request, headers)
     }
 
     fn ask(&self, request: &str, headers: &[&str]) -> Answer {
-        let mut bytes = Vec::new();
-        self.connect(request, headers).read_to_end(&mut bytes).unwrap();
-        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-        let head = std::str::from_utf8(&bytes[..end]).unwrap();
-        let (status, rest) = head.split_once("\r\n").unwrap();
-        let headers = rest.split("\r\n").map(|line| {
-            let (name, value) = line.split_once(": ").unwrap();
-            (name.to_ascii_lowercase(), value.to_owned())
-        });
-        Answer {
-            status: status.split(' ').nth(1).unwrap().parse().unwrap(),
-            headers: headers.collect(),
-            body: bytes[end + 4..].to_vec(),
-        }
-    }
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
+        http::ask(&self.address, request, headers)
     }
 }
 

@@ -11,7 +11,6 @@ const KEY: &str = "EXT-X-KEY";
 const MAP: &str = "EXT-X-MAP";
 const MEDIA_SEQUENCE: &str = "EXT-X-MEDIA-SEQUENCE";
 const DISCONTINUITY_SEQUENCE: &str = "EXT-X-DISCONTINUITY-SEQUENCE";
-const SERVER_CONTROL: &str = "EXT-X-SERVER-CONTROL";
 const TARGETDURATION: &str = "EXT-X-TARGETDURATION";
 const VERSION: &str = "EXT-X-VERSION";
 
@@ -24,12 +23,15 @@ pub struct MediaPlaylist {
     pub endlist: bool,
     /// `EXT-X-VERSION`, 1 where not stated.
     pub version: u64,
-    /// Number of the first segment on the presentation's timeline (a VoD swarm counts from 0 all the same).
+    /// Number of the first segment. A live swarm counts its segments by it; a VoD swarm counts from 0 all the same.
     pub media_sequence: u64,
-    /// `EXT-X-DISCONTINUITY-SEQUENCE`: discontinuities before the first segment.
+    /// Discontinuities before the first segment: with those in the list, which timeline a segment is on.
     pub discontinuity_sequence: u64,
-    /// `HOLD-BACK` of `EXT-X-SERVER-CONTROL`: how far from the end a live player starts, seconds.
+    /// `HOLD-BACK` of `EXT-X-SERVER-CONTROL`: how far behind the end a live player should stay, seconds.
     pub hold_back: Option<f64>,
+    /// `TIME-OFFSET` of `EXT-X-START`: where to begin, seconds from the first segment's start, or from the last
+    /// segment's end where it is negative.
+    pub start_offset: Option<f64>,
     /// The segments, in order.
     pub segments: Vec<Segment>,
     /// The different init sections, in the order of their first use.
@@ -94,6 +96,7 @@ struct State {
     media_sequence: Option<u64>,
     discontinuity_sequence: Option<u64>,
     hold_back: Option<f64>,
+    start_offset: Option<f64>,
     endlist: bool,
     segments: Vec<Segment>,
     maps: Vec<InitSection>,
@@ -135,6 +138,7 @@ pub(super) fn parse<'a>(
         media_sequence: state.media_sequence.unwrap_or(0),
         discontinuity_sequence: state.discontinuity_sequence.unwrap_or(0),
         hold_back: state.hold_back,
+        start_offset: state.start_offset,
         segments: state.segments,
         maps: state.maps,
     })
@@ -182,15 +186,16 @@ impl State {
             "EXT-X-TARGETDURATION" => once(&mut self.target_duration, line, TARGETDURATION, value)?,
             "EXT-X-VERSION" => once(&mut self.version, line, VERSION, value)?,
             "EXT-X-MEDIA-SEQUENCE" => once(&mut self.media_sequence, line, MEDIA_SEQUENCE, value)?,
-            "EXT-X-DISCONTINUITY-SEQUENCE" => once(
-                &mut self.discontinuity_sequence,
-                line,
-                DISCONTINUITY_SEQUENCE,
-                value,
-            )?,
-            "EXT-X-SERVER-CONTROL" => {
-                self.hold_back = Attributes::parse(line, SERVER_CONTROL, value)?.decimal("HOLD-BACK")?;
+            "EXT-X-DISCONTINUITY-SEQUENCE" => {
+                once(
+                    &mut self.discontinuity_sequence,
+                    line,
+                    DISCONTINUITY_SEQUENCE,
+                    value,
+                )?;
             }
+            "EXT-X-SERVER-CONTROL" => self.hold_back = hint(value, "HOLD-BACK").and_then(decimal),
+            "EXT-X-START" => self.start_offset = hint(value, "TIME-OFFSET").and_then(signed),
             "EXT-X-DEFINE" => {
                 return Err(PlaylistError {
                     line,
@@ -292,6 +297,19 @@ impl State {
             line,
         });
         Ok(())
+    }
+}
+
+/// An attribute that only advises the player: a list or value that cannot be read is no reason to refuse the playlist.
+fn hint<'a>(list: &'a str, name: &'static str) -> Option<&'a str> {
+    Attributes::parse(0, "", list).ok()?.word(name).ok().flatten()
+}
+
+/// A decimal number that may be negative (RFC 8216 §4.2).
+fn signed(text: &str) -> Option<f64> {
+    match text.strip_prefix('-') {
+        Some(text) => decimal(text).map(|number| -number),
+        None => decimal(text),
     }
 }
 

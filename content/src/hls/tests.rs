@@ -115,22 +115,47 @@ fn ffmpeg_byte_ranges() {
 }
 
 #[test]
-fn what_a_live_player_must_know() {
-    let head = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:70\n";
-    let playlist = media(&format!(
-        "{head}#EXT-X-DISCONTINUITY-SEQUENCE:3\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=6.5\n#EXTINF:2,\na\n"
-    ));
-    assert_eq!((playlist.media_sequence, playlist.endlist), (70, false));
-    assert_eq!(
-        (playlist.discontinuity_sequence, playlist.hold_back),
-        (3, Some(6.5))
+fn live_hints() {
+    let playlist = media(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:4294967296\n#EXT-X-DISCONTINUITY-SEQUENCE:3\n\
+         #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=6.5,PART-HOLD-BACK=1\n\
+         #EXT-X-START:TIME-OFFSET=-4.25,PRECISE=YES\n#EXT-X-PART-INF:PART-TARGET=0.5\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z\n#EXTINF:2,\na\n\
+         #EXT-X-PART:DURATION=0.5,URI=\"p\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"q\"\n",
     );
-    let playlist = media(head);
-    assert_eq!((playlist.discontinuity_sequence, playlist.hold_back), (0, None));
     assert_eq!(
-        error("#EXT-X-SERVER-CONTROL:HOLD-BACK=x\n"),
-        "line 2: EXT-X-SERVER-CONTROL: HOLD-BACK is not a decimal number"
+        (playlist.media_sequence, playlist.discontinuity_sequence),
+        (1 << 32, 3)
     );
+    assert_eq!(
+        (playlist.hold_back, playlist.start_offset),
+        (Some(6.5), Some(-4.25))
+    );
+    assert_eq!((playlist.segments.len(), playlist.endlist), (1, false));
+
+    // What only advises is never a reason to refuse a playlist.
+    for control in ["HOLD-BACK=x", "HOLD-BACK=-1", "HOLD-BACK=\"3\"", "=", ""] {
+        let text = format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-SERVER-CONTROL:{control}\n#EXT-X-START:TIME-OFFSET=--1\n"
+        );
+        let playlist = media(&text);
+        assert_eq!(
+            (playlist.hold_back, playlist.start_offset),
+            (None, None),
+            "{control}"
+        );
+    }
+    let playlist = media("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-START:TIME-OFFSET=10\n");
+    assert_eq!(
+        (
+            playlist.discontinuity_sequence,
+            playlist.hold_back,
+            playlist.start_offset
+        ),
+        (0, None, Some(10.0))
+    );
+    let twice = error("#EXT-X-DISCONTINUITY-SEQUENCE:1\n#EXT-X-DISCONTINUITY-SEQUENCE:1\n");
+    assert_eq!(twice, "line 3: EXT-X-DISCONTINUITY-SEQUENCE given twice");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Why something is not a manifest.
 
 use ppspp::hash::ParseHashError;
+use ppspp::live::LiveKeyError;
 
+use super::tracker_key::NotATrackerKey;
 use super::{MAX_LENGTH, MAX_TEXT_LENGTH};
 
 /// Why something is not a `shoal.json` of version 1.
@@ -60,11 +62,11 @@ pub enum Problem {
     #[error(transparent)]
     Hash(#[from] ParseHashError),
     /// A value this version does not know.
-    #[error("{found:?}, want {want:?}")]
+    #[error("{found:?}, want {want}")]
     Value {
         /// The value in the file (shortened).
         found: String,
-        /// The one this version knows.
+        /// Those this version knows, in quotes.
         want: &'static str,
     },
     /// A text longer than [`MAX_TEXT_LENGTH`].
@@ -76,6 +78,26 @@ pub enum Problem {
     /// A tracker of another scheme, or without a host.
     #[error("not a ws:// or wss:// URL")]
     TrackerUrl,
+    /// Not hexadecimal digits, two for each byte.
+    #[error("not pairs of hex digits")]
+    Hex,
+    /// Not a publisher's key.
+    #[error(transparent)]
+    LiveKey(#[from] LiveKeyError),
+    /// Not a tracker's key.
+    #[error(transparent)]
+    TrackerKey(#[from] NotATrackerKey),
+    /// The key of an earlier live entry: two streams would be one swarm.
+    #[error("the same as swarms[{0}].swarm_id")]
+    DuplicateKey(usize),
+    /// A live swarm's peers would keep more chunks than there are numbers.
+    #[error("{discard_window} segments of 2^{segment_bits} chunks are not below 2^32 chunks")]
+    Window {
+        /// Number of segments.
+        discard_window: u32,
+        /// Layers of each.
+        segment_bits: u8,
+    },
     /// The playlist of an earlier entry.
     #[error("the same as swarms[{0}].playlist")]
     DuplicatePlaylist(usize),

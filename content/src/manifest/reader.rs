@@ -1,20 +1,30 @@
 //! From JSON to [`Manifest`], member by member.
 
 use json::Value;
-use ppspp::hash::Hash;
+use ppspp::live::LiveKey;
 use ppspp::segment_table::{MAX_BYTES, MAX_SEGMENT_BITS, MAX_SEGMENTS};
+use ppspp::{Hash, SwarmId};
 
 use super::{
-    ByteRange, Init, MAX_CHUNK_SIZE, MAX_INITS, MAX_LENGTH, MAX_SWARMS, MAX_TEXT_LENGTH, MAX_TRACKERS,
-    MIN_CHUNK_SIZE, Manifest, ManifestError, Problem, SwarmEntry,
+    ByteRange, Content, Init, Integrity, Live, MAX_CHUNK_SIZE, MAX_DISCARD_WINDOW, MAX_INITS, MAX_LENGTH,
+    MAX_SEGMENT_MS, MAX_SWARMS, MAX_TEXT_LENGTH, MAX_TRACKERS, MIN_CHUNK_SIZE, MIN_SEGMENT_MS, Manifest,
+    ManifestError, Problem, SwarmEntry, Vod,
 };
 
 pub(super) const VERSION: u64 = 1;
-pub(super) const TYPE: &str = "vod";
+pub(super) const VOD: &str = "vod";
+pub(super) const LIVE: &str = "live";
 pub(super) const HASH: &str = "sha-256";
 
 /// Deepest nesting; unknown members may have some of their own.
 const MAX_DEPTH: usize = 32;
+
+/// The file's `type`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Vod,
+    Live,
+}
 
 /// An object and where in the file it lies.
 struct Object<'a> {
@@ -42,22 +52,16 @@ pub(super) fn manifest(json: &[u8]) -> Result<Manifest, ManifestError> {
             "version",
             Problem::Value {
                 found: shortened(version),
-                want: "1",
+                want: "\"1\"",
             },
         ));
     }
-    for (name, want) in [("type", TYPE), ("hash", HASH)] {
-        let found = file.member(name)?;
-        if found.as_str() != Some(want) {
-            return Err(file.error(
-                name,
-                Problem::Value {
-                    found: shortened(found),
-                    want,
-                },
-            ));
-        }
-    }
+    let kind = file.word("type", "\"vod\" or \"live\"", |word| match word {
+        VOD => Some(Kind::Vod),
+        LIVE => Some(Kind::Live),
+        _ => None,
+    })?;
+    file.word("hash", "\"sha-256\"", |word| (word == HASH).then_some(()))?;
     let chunk_size = file.number("chunk_size", u64::from(MIN_CHUNK_SIZE), u64::from(MAX_CHUNK_SIZE))? as u32;
     let trackers = file
         .list("trackers", MAX_TRACKERS)?
@@ -65,15 +69,30 @@ pub(super) fn manifest(json: &[u8]) -> Result<Manifest, ManifestError> {
         .enumerate()
         .map(|(index, value)| tracker(&format!("trackers[{index}]"), value))
         .collect::<Result<_, _>>()?;
+    let tracker_key = match file.optional("tracker_key")? {
+        None => None,
+        Some(_) => {
+            let text = file.text("tracker_key")?;
+            let key = text
+                .parse()
+                .map_err(|problem| file.error("tracker_key", Problem::TrackerKey(problem)))?;
+            Some(key)
+        }
+    };
     let mut swarms: Vec<SwarmEntry> = Vec::new();
     for (index, value) in file.list("swarms", MAX_SWARMS)?.iter().enumerate() {
         let entry = Object::new(format!("swarms[{index}]"), value)?;
-        let swarm = swarm(&entry, chunk_size)?;
+        let swarm = swarm(&entry, kind, chunk_size)?;
         if let Some(earlier) = swarms
             .iter()
             .position(|earlier| earlier.playlist == swarm.playlist)
         {
             return Err(entry.error("playlist", Problem::DuplicatePlaylist(earlier)));
+        }
+        // The same VoD content under two names is one swarm, and rightly so; two live streams never are.
+        let same_key = |earlier: &SwarmEntry| kind == Kind::Live && earlier.swarm_id == swarm.swarm_id;
+        if let Some(earlier) = swarms.iter().position(same_key) {
+            return Err(entry.error("swarm_id", Problem::DuplicateKey(earlier)));
         }
         swarms.push(swarm);
     }
@@ -83,13 +102,39 @@ pub(super) fn manifest(json: &[u8]) -> Result<Manifest, ManifestError> {
     Ok(Manifest {
         chunk_size,
         trackers,
+        tracker_key,
         swarms,
     })
 }
 
-fn swarm(entry: &Object<'_>, chunk_size: u32) -> Result<SwarmEntry, ManifestError> {
+fn swarm(entry: &Object<'_>, kind: Kind, chunk_size: u32) -> Result<SwarmEntry, ManifestError> {
     let playlist = entry.text("playlist")?;
-    let swarm_id = entry.hash("swarm_id")?;
+    let (swarm_id, segment_bits, content) = match kind {
+        Kind::Vod => vod(entry, chunk_size)?,
+        Kind::Live => live(entry)?,
+    };
+    let inits = entry
+        .list("inits", MAX_INITS)?
+        .iter()
+        .enumerate()
+        .map(|(index, value)| init(&Object::new(format!("{}.inits[{index}]", entry.path), value)?))
+        .collect::<Result<_, _>>()?;
+    let codecs = match entry.optional("codecs")? {
+        None => None,
+        Some(_) => Some(entry.text("codecs")?),
+    };
+    Ok(SwarmEntry {
+        playlist,
+        swarm_id,
+        segment_bits,
+        inits,
+        codecs,
+        content,
+    })
+}
+
+fn vod(entry: &Object<'_>, chunk_size: u32) -> Result<(SwarmId, u8, Content), ManifestError> {
+    let swarm_id = entry.hash("swarm_id")?.into();
     let segment_bits = entry.number("segment_bits", 0, u64::from(MAX_SEGMENT_BITS))? as u8;
     let segments = entry.number("segments", 1, MAX_SEGMENTS as u64)? as u32;
     let chunks = u64::from(segments) << segment_bits;
@@ -105,26 +150,43 @@ fn swarm(entry: &Object<'_>, chunk_size: u32) -> Result<SwarmEntry, ManifestErro
     let most = (chunks * u64::from(chunk_size)).min(MAX_BYTES);
     let bytes = entry.number("bytes", u64::from(segments), most)?;
     let table = entry.text("table")?;
-    let inits = entry
-        .list("inits", MAX_INITS)?
-        .iter()
-        .enumerate()
-        .map(|(index, value)| init(&Object::new(format!("{}.inits[{index}]", entry.path), value)?))
-        .collect::<Result<_, _>>()?;
-    let codecs = match entry.optional("codecs")? {
-        None => None,
-        Some(_) => Some(entry.text("codecs")?),
-    };
-    Ok(SwarmEntry {
-        playlist,
-        swarm_id,
-        segment_bits,
+    let vod = Vod {
         segments,
         bytes,
         table,
-        inits,
-        codecs,
-    })
+    };
+    Ok((swarm_id, segment_bits, Content::Vod(vod)))
+}
+
+fn live(entry: &Object<'_>) -> Result<(SwarmId, u8, Content), ManifestError> {
+    let swarm_id =
+        SwarmId::from_hex(&entry.text("swarm_id")?).ok_or_else(|| entry.error("swarm_id", Problem::Hex))?;
+    LiveKey::from_swarm_id(swarm_id.as_ref())
+        .map_err(|problem| entry.error("swarm_id", Problem::LiveKey(problem)))?;
+    let integrity = entry.word("integrity", "\"unified\" or \"sign-all\"", |word| {
+        [Integrity::Unified, Integrity::SignAll]
+            .into_iter()
+            .find(|integrity| integrity.name() == word)
+    })?;
+    // RFC 7574 §6.1.2.1: a signed subtree has two chunks at least.
+    let segment_bits = entry.number("segment_bits", 1, u64::from(MAX_SEGMENT_BITS))? as u8;
+    let discard_window = entry.number("discard_window", 1, u64::from(MAX_DISCARD_WINDOW))? as u32;
+    if u64::from(discard_window) << segment_bits >= 1 << 32 {
+        return Err(entry.error(
+            "discard_window",
+            Problem::Window {
+                discard_window,
+                segment_bits,
+            },
+        ));
+    }
+    let limits = (u64::from(MIN_SEGMENT_MS), u64::from(MAX_SEGMENT_MS));
+    let live = Live {
+        integrity,
+        discard_window,
+        segment_ms: entry.number("segment_ms", limits.0, limits.1)? as u32,
+    };
+    Ok((swarm_id, segment_bits, Content::Live(live)))
 }
 
 fn init(entry: &Object<'_>) -> Result<Init, ManifestError> {
@@ -208,6 +270,20 @@ impl<'a> Object<'a> {
 
     fn text(&self, name: &str) -> Result<String, ManifestError> {
         text(&self.path(name), self.member(name)?)
+    }
+
+    /// One of the words this version knows: what `known` makes of it.
+    fn word<T>(
+        &self,
+        name: &str,
+        want: &'static str,
+        known: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ManifestError> {
+        let value = self.member(name)?;
+        value.as_str().and_then(known).ok_or_else(|| {
+            let found = shortened(value);
+            self.error(name, Problem::Value { found, want })
+        })
     }
 
     fn hash(&self, name: &str) -> Result<Hash, ManifestError> {

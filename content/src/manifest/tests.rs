@@ -4,38 +4,46 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod live;
+mod schema;
+
 fn sample() -> Manifest {
     Manifest {
         chunk_size: 16384,
         trackers: vec!["wss://tracker.example/ppsp".into()],
+        tracker_key: None,
         swarms: vec![
             SwarmEntry {
                 playlist: "video_0.m3u8".into(),
-                swarm_id: Hash::of_chunk(b"0"),
+                swarm_id: Hash::of_chunk(b"0").into(),
                 segment_bits: 6,
-                segments: 30,
-                bytes: 12_345_678,
-                table: "shoal/video_0.segments".into(),
                 inits: vec![Init {
                     uri: "init_0.mp4".into(),
                     range: ByteRange::new(0, 812),
                     sha256: Hash::of_chunk(b"i"),
                 }],
                 codecs: Some("avc1.42c00d".into()),
+                content: Content::Vod(Vod {
+                    segments: 30,
+                    bytes: 12_345_678,
+                    table: "shoal/video_0.segments".into(),
+                }),
             },
             SwarmEntry {
                 playlist: "audio.m3u8".into(),
-                swarm_id: Hash::of_chunk(b"1"),
+                swarm_id: Hash::of_chunk(b"1").into(),
                 segment_bits: 2,
-                segments: 31,
-                bytes: 31,
-                table: "shoal/audio.segments".into(),
                 inits: vec![Init {
                     uri: "a.mp4".into(),
                     range: None,
                     sha256: Hash::of_chunk(b"a"),
                 }],
                 codecs: None,
+                content: Content::Vod(Vod {
+                    segments: 31,
+                    bytes: 31,
+                    table: "shoal/audio.segments".into(),
+                }),
             },
         ],
     }
@@ -43,7 +51,11 @@ fn sample() -> Manifest {
 
 /// The sample with one member replaced (or removed), and what reading it says.
 fn with(pointer: &str, value: Option<Value>) -> String {
-    let mut json: Value = serde_json::from_str(&sample().to_json()).unwrap();
+    changed(&sample(), pointer, value)
+}
+
+fn changed(manifest: &Manifest, pointer: &str, value: Option<Value>) -> String {
+    let mut json: Value = serde_json::from_str(&manifest.to_json()).unwrap();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     let parent = json.pointer_mut(parent).unwrap();
     match (parent, value) {
@@ -69,7 +81,10 @@ fn the_documented_form() {
     assert!(json.ends_with("}\n"));
     assert_eq!(json.matches("codecs").count(), 1);
     assert_eq!(Manifest::parse(&json), Ok(sample()));
-    assert_eq!(sample().swarm("audio.m3u8").map(|swarm| swarm.segments), Some(31));
+    let audio = sample().swarm("audio.m3u8").cloned().unwrap();
+    assert_eq!(audio.vod().map(|vod| vod.segments), Some(31));
+    assert_eq!(audio.root(), Some(Hash::of_chunk(b"1")));
+    assert_eq!((audio.live(), audio.live_key()), (None, None));
 }
 
 #[test]
@@ -83,7 +98,17 @@ fn errors_name_the_member() {
     for (pointer, value, want) in [
         ("/version", Some(json!(2)), "version: \"2\", want \"1\""),
         ("/version", Some(json!("1")), "version: \"1\", want \"1\""),
-        ("/type", Some(json!("live")), "type: \"live\", want \"vod\""),
+        (
+            "/type",
+            Some(json!("event")),
+            "type: \"event\", want \"vod\" or \"live\"",
+        ),
+        ("/tracker_key", Some(json!(5)), "tracker_key: not a string"),
+        (
+            "/tracker_key",
+            Some(json!("DQ")),
+            "tracker_key: not the base64url of a P-256 key blob (13, x, y: 65 bytes)",
+        ),
         (
             "/hash",
             Some(json!(["sha-1"])),
@@ -268,11 +293,17 @@ fn a_table_is_held_against_the_manifest() {
             },
         ],
     };
+    let with_bytes = |bytes| {
+        Content::Vod(Vod {
+            segments: 2,
+            bytes,
+            table: "t".into(),
+        })
+    };
     let mut swarm = SwarmEntry {
-        swarm_id: table.swarm_id(),
-        segments: 2,
-        bytes: 40_007,
+        swarm_id: table.swarm_id().into(),
         segment_bits: 2,
+        content: with_bytes(40_007),
         ..sample().swarms[0].clone()
     };
     assert_eq!(swarm.check_table(&table, 16384), Ok(()));
@@ -280,7 +311,7 @@ fn a_table_is_held_against_the_manifest() {
         swarm.check_table(&table, 65535).unwrap_err().to_string(),
         "segment_bits is 2 in shoal.json and 0 by the segment table"
     );
-    swarm.bytes = 40_008;
+    swarm.content = with_bytes(40_008);
     assert!(matches!(
         swarm.check_table(&table, 16384),
         Err(TableMismatch::Member { member: "bytes", .. })
@@ -318,13 +349,15 @@ fn any_swarm() -> impl Strategy<Value = SwarmEntry> {
     )
         .prop_map(|(segment_bits, segments, seed, inits, table)| SwarmEntry {
             playlist: String::new(),
-            swarm_id: Hash::of_chunk(&[seed]),
+            swarm_id: Hash::of_chunk(&[seed]).into(),
             segment_bits,
-            segments,
-            bytes: u64::from(segments) + u64::from(seed),
-            table,
             inits,
             codecs: (seed % 2 == 0).then(|| "avc1.42c00d,mp4a.40.2".into()),
+            content: Content::Vod(Vod {
+                segments,
+                bytes: u64::from(segments) + u64::from(seed),
+                table,
+            }),
         })
 }
 
@@ -336,7 +369,7 @@ proptest! {
         chunk_size in MIN_CHUNK_SIZE..=MAX_CHUNK_SIZE,
         swarms in proptest::collection::vec(any_swarm(), 1..5),
     ) {
-        let mut manifest = Manifest { chunk_size, trackers: sample().trackers, swarms };
+        let mut manifest = Manifest { chunk_size, trackers: sample().trackers, tracker_key: None, swarms };
         for (index, swarm) in manifest.swarms.iter_mut().enumerate() {
             swarm.playlist = format!("{index}.m3u8");
         }

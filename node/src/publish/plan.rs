@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use content::ByteRange;
 use content::hls::{self, MediaPlaylist, MultivariantPlaylist, Playlist};
 
-use super::codecs;
-use super::location::Location;
+use crate::codecs;
+use crate::location::Location;
 
 /// Everything to publish.
 pub struct Plan {
@@ -171,9 +171,7 @@ fn media(
 ) -> anyhow::Result<PlannedSwarm> {
     let file = location.path(root).display().to_string();
     if !playlist.endlist {
-        bail!(
-            "{file}: no EXT-X-ENDLIST, so it is live: that is for `shoal origin`, which is not in this version"
-        );
+        bail!("{file}: no EXT-X-ENDLIST, so it is live: that is for `shoal origin`");
     }
     if playlist.segments.is_empty() {
         bail!("{file}: no segments");

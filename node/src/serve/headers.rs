@@ -24,13 +24,13 @@ fn media_type(path: &str) -> Option<&'static str> {
         "css" => "text/css; charset=utf-8",
         "json" | "map" => "application/json",
         "wasm" => "application/wasm",
-        "segments" => "application/octet-stream",
+        "segments" | "ppsp" => "application/octet-stream",
         _ => return None,
     })
 }
 
-/// Sets `Content-Type` and `Cache-Control: no-cache`: a cached copy is used only after the server said it is current
-/// (by `ETag` or `Last-Modified`), so a file published again is seen at once.
+/// Sets `Content-Type` and, where nothing else was said, `Cache-Control: no-cache`: a cached copy is used only after the
+/// server said it is current (by `ETag` or `Last-Modified`), so a file published again is seen at once.
 pub async fn content_headers(request: Request, next: Next) -> Response {
     let known = media_type(request.uri().path());
     let mut response = next.run(request).await;
@@ -49,7 +49,9 @@ pub async fn content_headers(request: Request, next: Next) -> Response {
             );
         }
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache"));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -92,13 +92,12 @@ impl Engine {
                 Some(Rc::new(Stream::new(
                     resolve(&entry.playlist, &base)?.into(),
                     entry.clone(),
-                )))
+                )?))
             })
             .collect();
-        let tables: u64 = manifest
-            .swarms
+        let tables: u64 = streams
             .iter()
-            .map(|swarm| u64::from(swarm.segments) * TABLE_ROW)
+            .map(|stream| u64::from(stream.vod.segments) * TABLE_ROW)
             .sum();
         {
             let configured = inner.config.borrow().trackers.clone();
@@ -142,7 +141,7 @@ impl Engine {
         let (load, promise) = Load::new(id, segment, location);
         match inner
             .stream_of(playlist)
-            .filter(|stream| segment < stream.entry.segments)
+            .filter(|stream| segment < stream.vod.segments)
         {
             Some(stream) => inner.load(&stream, load, deadline_ms),
             None => inner.load_plain(None, load),
@@ -287,7 +286,7 @@ impl Inner {
         }
         stream.table.replace(Table::Loading);
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
-        let url = resolve(&stream.entry.table, &self.manifest_url.borrow());
+        let url = resolve(&stream.vod.table, &self.manifest_url.borrow());
         spawn_local(async move {
             let table = match &url {
                 Some(url) => fetch_table(url).await,
@@ -301,7 +300,7 @@ impl Inner {
                 }
                 Err(why) => {
                     inner.go_plain(&stream);
-                    let message = [&stream.entry.table, ": ", why.as_str()].concat();
+                    let message = [&stream.vod.table, ": ", why.as_str()].concat();
                     inner.fall_back("table-invalid", &message);
                 }
             }
@@ -314,13 +313,8 @@ impl Inner {
             .entry
             .check_table(&table, chunk_size)
             .map_err(|mismatch| mismatch.to_string())?;
-        let metadata = SwarmMetadata::new(
-            stream.entry.swarm_id,
-            chunk_size,
-            stream.entry.segment_bits,
-            table,
-        )
-        .map_err(|mismatch| mismatch.to_string())?;
+        let metadata = SwarmMetadata::new(stream.root, chunk_size, stream.entry.segment_bits, table)
+            .map_err(|mismatch| mismatch.to_string())?;
         let config = SwarmConfig {
             // Known once there is a network: without one there is nobody to be elected against.
             peer_id: PeerId([0; 32]),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use content::{SwarmEntry, Vod};
 use js_sys::{ArrayBuffer, Function, Promise, Uint8Array};
 use ppspp::swarm::ChunkState;
 use ppspp::{FetchId, Source, Swarm, SwarmId};
@@ -82,7 +83,11 @@ pub(crate) enum Table {
 pub(crate) struct Stream {
     /// Absolute URL of the media playlist or plain file, as the manifest names it.
     pub(crate) playlist: Rc<str>,
-    pub(crate) entry: content::manifest::SwarmEntry,
+    pub(crate) entry: SwarmEntry,
+    /// What `entry` has as a VoD swarm.
+    pub(crate) vod: Vod,
+    /// The Merkle root that its swarm ID is.
+    pub(crate) root: Hash,
     pub(crate) table: RefCell<Table>,
     pub(crate) loads: RefCell<Vec<Load>>,
     pub(crate) fetches: RefCell<BTreeMap<FetchId, AbortController>>,
@@ -102,9 +107,12 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(playlist: Rc<str>, entry: content::manifest::SwarmEntry) -> Self {
-        Self {
+    /// `None` for a live swarm: its playlist goes over plain HTTP.
+    pub(crate) fn new(playlist: Rc<str>, entry: SwarmEntry) -> Option<Self> {
+        Some(Self {
             playlist,
+            vod: entry.vod()?.clone(),
+            root: entry.root()?,
             entry,
             table: RefCell::new(Table::Unknown),
             loads: RefCell::default(),
@@ -118,12 +126,12 @@ impl Stream {
             last_status: Cell::new(0),
             seeding: Cell::new(false),
             prospects: Cell::new(false),
-        }
+        })
     }
 
     /// The binary swarm ID.
     pub(crate) fn swarm_id(&self) -> SwarmId {
-        self.entry.swarm_id.into()
+        self.entry.swarm_id.clone()
     }
 
     /// Looks at the swarm, if it is there.

@@ -48,7 +48,7 @@ impl Engine {
                 Some(JsValue::from(object([
                     ("playlist", JsValue::from_str(&stream.playlist)),
                     ("swarmId", stream.entry.swarm_id.to_string().into()),
-                    ("segments", stream.entry.segments.into()),
+                    ("segments", stream.vod.segments.into()),
                     ("chunks", number(chunks)),
                     ("storedBytes", number(stored as u64)),
                     ("p2pBytes", number(stream.p2p_bytes.get())),
@@ -94,7 +94,7 @@ impl Engine {
                     .with_swarm(|swarm| !swarm.has().is_empty())
                     .unwrap_or(false);
                 let range =
-                    asked.saturating_sub(SHOWN_BEFORE)..(asked + SHOWN_AFTER).min(stream.entry.segments);
+                    asked.saturating_sub(SHOWN_BEFORE)..(asked + SHOWN_AFTER).min(stream.vod.segments);
                 if active {
                     window.extend(range.map(|segment| (stream.playlist.clone(), segment)));
                 }
