@@ -10,6 +10,8 @@ use crate::player::{Experience, Player};
 
 /// Nothing is due.
 pub const NEVER: Timestamp = Timestamp(u64::MAX);
+/// As [`Peer::expect_until`]: no neighbours are to be expected.
+pub const NOT_EXPECTED: Timestamp = Timestamp(0);
 
 /// What loads segments for the player.
 #[derive(Debug)]
@@ -98,8 +100,6 @@ pub struct Peer {
     next_link: u32,
     /// Number of the tracker socket in use; frames of others are void.
     pub socket: u32,
-    /// Has the tracker ever answered?
-    pub joined_tracker: bool,
     /// Neighbours are to be expected until then.
     pub expect_until: Timestamp,
     /// What the swarm was last told of them.
@@ -145,8 +145,7 @@ impl Peer {
             outgoing: 0,
             next_link: 0,
             socket: 0,
-            joined_tracker: false,
-            expect_until: Timestamp(0),
+            expect_until: NOT_EXPECTED,
             prospects: false,
             fetches: Vec::new(),
             origin_connected: false,
@@ -196,7 +195,10 @@ impl Peer {
             Some(Loader::Swarm(swarm)) => swarm.poll_timeout().unwrap_or(NEVER),
             _ => NEVER,
         };
-        let expect = if self.prospects { self.expect_until } else { NEVER };
+        let expect = match self.expect_until {
+            NOT_EXPECTED => NEVER,
+            until => until,
+        };
         swarm
             .min(self.client_due)
             .min(self.player_due)

@@ -35,7 +35,7 @@ impl PlainLoader {
     }
 
     /// The next fetch to be started: the segment needed first, when none is under way.
-    pub fn next(&mut self) -> Option<Load> {
+    pub fn start_next(&mut self) -> Option<Load> {
         if self.current.is_some() {
             return None;
         }
@@ -63,16 +63,16 @@ mod tests {
     #[test]
     fn one_after_the_other_by_deadline() {
         let mut loader = PlainLoader::default();
-        assert_eq!(loader.next(), None);
+        assert_eq!(loader.start_next(), None);
         loader.demand(5, Timestamp(9));
         loader.demand(3, Timestamp(20));
-        let first = loader.next().unwrap();
+        let first = loader.start_next().unwrap();
         assert_eq!(first.segment, 5);
-        assert_eq!(loader.next(), None);
+        assert_eq!(loader.start_next(), None);
         assert_eq!(loader.complete(first.fetch + 1), None);
         assert_eq!(loader.complete(first.fetch), Some(5));
-        let second = loader.next().unwrap();
+        let second = loader.start_next().unwrap();
         assert_eq!(loader.withdraw(3), Some(second.fetch));
-        assert_eq!(loader.next(), None);
+        assert_eq!(loader.start_next(), None);
     }
 }

@@ -67,7 +67,7 @@ impl World {
     fn plain_next(&mut self, who: u32) {
         if self.mode != Mode::Hybrid
             && let Some(Loader::Plain(loader)) = &mut self.peers[who as usize].loader
-            && let Some(load) = loader.next()
+            && let Some(load) = loader.start_next()
         {
             self.fetch(who, load.fetch, load.segment, 0..self.content.size(load.segment));
         }

@@ -8,7 +8,7 @@ use tracker_protocol::{Kind, Signal};
 use super::{BROKEN_NOTICED, Event, World};
 use crate::connection::{Connection, HIGH_WATER, Phase, key};
 use crate::log::Entry;
-use crate::peer::{Link, NEVER};
+use crate::peer::{Link, NEVER, NOT_EXPECTED};
 use crate::tracker::Outgoing;
 
 /// After the tracker answered, this long passes before a lack of connections means that there are no neighbours
@@ -101,13 +101,12 @@ impl World {
             Output::Joined { .. } => {
                 let expect = self.after(DIALLING);
                 let peer = &mut self.peers[who as usize];
-                peer.joined_tracker = true;
                 peer.expect_until = expect;
                 self.update_prospects(who);
                 self.fill(who);
             }
             Output::Lost { .. } | Output::Refused { .. } => {
-                self.peers[who as usize].expect_until = Timestamp(0);
+                self.peers[who as usize].expect_until = NOT_EXPECTED;
                 self.update_prospects(who);
             }
             Output::OffersSent(_) => {}
@@ -527,7 +526,10 @@ impl World {
     /// Tells the swarm whether connections are on their way, when that changes.
     pub(super) fn update_prospects(&mut self, who: u32) {
         let peer = &mut self.peers[who as usize];
-        let prospects = !peer.attempts.is_empty() || self.now < peer.expect_until;
+        if peer.expect_until <= self.now {
+            peer.expect_until = NOT_EXPECTED;
+        }
+        let prospects = !peer.attempts.is_empty() || peer.expect_until != NOT_EXPECTED;
         if peer.prospects != prospects {
             peer.prospects = prospects;
             self.swarm_input(who, Input::Prospects(prospects));
