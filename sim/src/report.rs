@@ -1,11 +1,11 @@
 //! What came of a run, as figures.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::log::Log;
 
 /// What viewers saw.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Viewers that came.
     pub viewers: u32,
@@ -21,10 +21,12 @@ pub struct Quality {
     pub stalls_per_hour: f64,
     /// Mean wait after a jump or at the start, milliseconds.
     pub wait_mean_ms: f64,
+    /// The times to the first segment below which 0, 1, … 100 of 100 viewers were, milliseconds.
+    pub start_up_percentiles_ms: Vec<f64>,
 }
 
 /// What the network carried.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Bytes the origin sent.
     pub origin_bytes: u64,
@@ -38,6 +40,8 @@ pub struct Traffic {
     pub origin_copies: f64,
     /// The same for the segment sent most.
     pub origin_copies_max: f64,
+    /// Copies the origin sent of every segment.
+    pub origin_copies_by_segment: Vec<f64>,
     /// Payload of peers that was thrown away, of all payload.
     pub discarded_peers: f64,
     /// Bytes of the origin that were thrown away, of all payload.
@@ -61,7 +65,7 @@ pub struct Traffic {
 }
 
 /// A run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// What honest viewers saw.
     pub quality: Quality,

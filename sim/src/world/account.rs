@@ -60,6 +60,9 @@ impl World {
         start_ups.sort_by(f64::total_cmp);
         quality.start_up_median_ms = percentile(&start_ups, 0.5);
         quality.start_up_p95_ms = percentile(&start_ups, 0.95);
+        quality.start_up_percentiles_ms = (0..=100)
+            .map(|of_100| percentile(&start_ups, f64::from(of_100) / 100.0))
+            .collect();
         quality.stall_ratio = ratio(stalled, played + stalled);
         quality.stalls_per_hour = ratio(stalls * 3600.0, played);
         quality.wait_mean_ms = ratio(seeking * 1000.0, waits);
@@ -78,9 +81,9 @@ impl World {
             .sent()
             .iter()
             .enumerate()
-            .filter(|(_, sent)| **sent > 0)
             .map(|(segment, sent)| *sent as f64 / self.content.size(segment as u32) as f64)
             .collect();
+        let sent_at_all = copies.iter().filter(|copies| **copies > 0.0).count();
         let honest = || {
             let viewers = self.peers.iter().zip(&self.viewers);
             viewers
@@ -102,8 +105,9 @@ impl World {
             p2p_bytes,
             origin_share: ratio(origin_bytes as f64, payload),
             p2p_share: ratio(p2p_bytes as f64, payload),
-            origin_copies: ratio(copies.iter().sum(), copies.len() as f64),
+            origin_copies: ratio(copies.iter().sum(), sent_at_all as f64),
             origin_copies_max: copies.iter().copied().fold(0.0, f64::max),
+            origin_copies_by_segment: copies,
             discarded_peers: ratio(sum(|account| account.discarded_peers) as f64, payload),
             discarded_origin: ratio(sum(|account| account.discarded_origin) as f64, payload),
             upload_max_over_mean: ratio(
