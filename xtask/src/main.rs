@@ -11,6 +11,7 @@ mod process;
 mod rust;
 mod servers;
 mod setup;
+mod sim;
 mod size;
 mod stamp;
 mod test;
@@ -67,6 +68,15 @@ enum Command {
         /// Only this target.
         target: Option<String>,
     },
+    /// Simulates swarms and makes the table in docs/simulation.md anew.
+    Sim {
+        /// The long scenarios too (hours, gigabytes).
+        #[arg(long, conflicts_with = "scenario")]
+        all: bool,
+        /// Only this one, by its name in sim/scenarios.
+        #[arg(long)]
+        scenario: Option<String>,
+    },
 }
 
 /// A part of the test run.
@@ -88,6 +98,7 @@ fn main() -> ExitCode {
         Command::Test { only, filter } => return test::run(only, &filter),
         Command::Bench { filter } => bench::run(&filter),
         Command::Fuzz { seconds, target } => fuzz::run_targets(seconds, target.as_deref()),
+        Command::Sim { all, scenario } => sim::run_scenarios(all, scenario.as_deref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,126 @@
+//! Adds up what a run has brought.
+
+use super::{START, World};
+use crate::player::Experience;
+use crate::population::Cheat;
+use crate::report::{Quality, Report, Traffic, percentile, ratio};
+
+/// A viewer that went sooner had no time to start.
+const TIME_TO_START: u64 = 10_000_000;
+
+impl World {
+    /// The figures, after [`World::run`].
+    pub fn report(&self) -> Report {
+        let (log_hash, log_entries) = Report::of_log(&self.log);
+        Report {
+            quality: self.quality(),
+            traffic: self.traffic(),
+            log_hash,
+            log_entries,
+            events: self.events,
+            peer_seconds: (0..self.peers.len())
+                .map(|who| self.presence(who) as f64 / 1e6)
+                .sum(),
+        }
+    }
+
+    /// How long a viewer has been there, microseconds.
+    fn presence(&self, who: usize) -> u64 {
+        let arrived = START.0 + self.viewers[who].arrives;
+        let until = self.peers[who].gone_at.unwrap_or(self.now).0;
+        until.saturating_sub(arrived)
+    }
+
+    fn quality(&self) -> Quality {
+        let mut quality = Quality::default();
+        let mut start_ups = Vec::new();
+        let (mut played, mut stalled, mut stalls, mut seeking) = (0.0, 0.0, 0.0, 0.0);
+        let mut waits = 0.0;
+        for (who, peer) in self.peers.iter().enumerate() {
+            let presence = self.presence(who);
+            if presence == 0 || self.viewers[who].cheat != Cheat::None {
+                continue;
+            }
+            quality.viewers += 1;
+            let experience: Experience = peer
+                .player
+                .as_ref()
+                .map_or(peer.experience, |player| player.experience(self.now));
+            match experience.start_up {
+                Some(time) => start_ups.push(time.as_secs_f64() * 1000.0),
+                None if presence >= TIME_TO_START => quality.never_started += 1,
+                None => {}
+            }
+            played += experience.played.as_secs_f64();
+            stalled += experience.stalled.as_secs_f64();
+            stalls += f64::from(experience.stalls);
+            seeking += experience.seeking.as_secs_f64();
+            waits += 1.0 + self.viewers[who].seeks.len() as f64;
+        }
+        start_ups.sort_by(f64::total_cmp);
+        quality.start_up_median_ms = percentile(&start_ups, 0.5);
+        quality.start_up_p95_ms = percentile(&start_ups, 0.95);
+        quality.start_up_percentiles_ms = (0..=100)
+            .map(|of_100| percentile(&start_ups, f64::from(of_100) / 100.0))
+            .collect();
+        quality.stall_ratio = ratio(stalled, played + stalled);
+        quality.stalls_per_hour = ratio(stalls * 3600.0, played);
+        quality.wait_mean_ms = ratio(seeking * 1000.0, waits);
+        quality
+    }
+
+    fn traffic(&self) -> Traffic {
+        let sum = |of: fn(&crate::peer::Account) -> u64| -> u64 {
+            self.peers.iter().map(|peer| of(&peer.account)).sum()
+        };
+        let origin_bytes: u64 = self.origin.sent().iter().sum();
+        let p2p_bytes = sum(|account| account.from_peers);
+        let payload = (origin_bytes + p2p_bytes) as f64;
+        let copies: Vec<f64> = self
+            .origin
+            .sent()
+            .iter()
+            .enumerate()
+            .map(|(segment, sent)| *sent as f64 / self.content.size(segment as u32) as f64)
+            .collect();
+        let sent_at_all = copies.iter().filter(|copies| **copies > 0.0).count();
+        let honest = || {
+            let viewers = self.peers.iter().zip(&self.viewers);
+            viewers
+                .filter(|(_, viewer)| viewer.cheat == Cheat::None)
+                .map(|(peer, _)| peer.account.uploaded as f64)
+        };
+        let open_us: u64 = self
+            .peers
+            .iter()
+            .flat_map(|peer| &peer.links)
+            .map(|link| self.now.since(link.since).as_micros() as u64)
+            .sum();
+        let neighbour_us = (sum(|account| account.neighbour_us) + open_us) as f64;
+        let presence: u64 = (0..self.peers.len()).map(|who| self.presence(who)).sum();
+        let links = sum(|account| u64::from(account.links)) as f64 / 2.0;
+        let dials_failed = sum(|account| u64::from(account.dials_failed)) as f64;
+        Traffic {
+            origin_bytes,
+            p2p_bytes,
+            origin_share: ratio(origin_bytes as f64, payload),
+            p2p_share: ratio(p2p_bytes as f64, payload),
+            origin_copies: ratio(copies.iter().sum(), sent_at_all as f64),
+            origin_copies_max: copies.iter().copied().fold(0.0, f64::max),
+            origin_copies_by_segment: copies,
+            discarded_peers: ratio(sum(|account| account.discarded_peers) as f64, payload),
+            discarded_origin: ratio(sum(|account| account.discarded_origin) as f64, payload),
+            upload_max_over_mean: ratio(
+                honest().fold(0.0, f64::max),
+                honest().sum::<f64>() / honest().count().max(1) as f64,
+            ),
+            control_share: ratio(sum(|account| account.control) as f64, p2p_bytes as f64),
+            have_per_neighbour_minute: ratio(sum(|account| account.have) as f64 * 60e6, neighbour_us),
+            neighbours_mean: ratio(neighbour_us, presence as f64),
+            dials_failed: ratio(dials_failed, dials_failed + links),
+            bad_segments: sum(|account| u64::from(account.bad_segments)),
+            failed_segments: sum(|account| u64::from(account.failed_segments)),
+            honest_banned: self.honest_banned,
+        }
+    }
+}
