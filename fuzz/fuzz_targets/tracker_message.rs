@@ -1,4 +1,4 @@
-//! Frames of the tracker protocol: reading never panics, what was read is written and read back the same, and both
+//! Frames of the tracker protocol and of the auxiliary channel: reading never panics, what was read is written and read back the same, and both
 //! state machines survive any conversation.
 //!
 //! The input is text; every line is one frame. Its length also makes time pass.
@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use tracker_protocol::client::{Client, ClientConfig, Input, Output};
 use tracker_protocol::server::{Peer, PeerConfig, Verdict};
 use tracker_protocol::{
-    EncodeError, Event, FromTracker, Hello, PeerMode, Request, Response, encode_base64url,
+    AuxFrame, EncodeError, Event, FromTracker, Hello, PeerMode, Request, Response, SUPPORTS_CERT, encode_base64url,
 };
 
 const SWARM: &str = "67bb4763101bf31c7fc544f5016b82bbc187ca082e070971221ed2ed6e872b4f";
@@ -37,6 +37,11 @@ fn round_trip(frame: &str) {
                 "{answer}"
             );
         }
+    }
+    if let Ok(aux) = AuxFrame::decode(frame)
+        && let Some(frame) = again(aux.encode())
+    {
+        assert_eq!(AuxFrame::decode(&frame).expect("own frame"), aux);
     }
     if let Ok(message) = FromTracker::decode(frame)
         && let Some(frame) = again(message.encode())
@@ -67,6 +72,7 @@ impl Conversation {
         let hello = Hello {
             nonce: encode_base64url(&[7; 32]),
             time: START / 1000,
+            supports: vec![SUPPORTS_CERT.to_owned()],
             ..Hello::default()
         };
         let hello = Event::Hello(hello).encode().expect("HELLO fits");

@@ -12,7 +12,7 @@
 //!
 //! Unknown members are ignored everywhere, as the RFC demands. Extension members live in objects called `ext`.
 
-mod aux;
+mod aux_frame;
 pub mod client;
 mod error;
 mod event;
@@ -28,7 +28,7 @@ mod stat;
 mod status;
 mod write;
 
-pub use aux::{AuxFrame, MAX_AUX_FRAME, MAX_AUX_RELAY};
+pub use aux_frame::{AuxFrame, MAX_AUX_FRAME, MAX_AUX_RELAY};
 pub use error::{DecodeError, EncodeError, ErrorCode, SignalError};
 pub use event::{Bye, Config, Event, Hello, Limits};
 pub use identity::{
