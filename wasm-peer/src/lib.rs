@@ -7,6 +7,7 @@
 //! * [`feeder`]: HLS → MediaSource
 //! * [`fetch`]: HTTP with ranges and abort
 
+mod crypto;
 mod engine;
 mod feeder;
 mod fetch;

@@ -16,6 +16,9 @@ pub(crate) struct Counters {
     pub(crate) uploaded_bytes: u64,
     pub(crate) discarded_bytes: u64,
     pub(crate) bad_chunks: u64,
+    /// Live signatures and membership certificates that were not taken.
+    pub(crate) refused_signatures: u64,
+    pub(crate) refused_certificates: u64,
     /// Milliseconds from the peer's making to the first chunk from a peer.
     pub(crate) first_p2p_byte_ms: Option<f64>,
     /// Everybody who is connected.
@@ -45,6 +48,8 @@ impl Counters {
             ("uploadedBytes", number(self.uploaded_bytes)),
             ("discardedBytes", number(self.discarded_bytes)),
             ("badChunks", number(self.bad_chunks)),
+            ("refusedSignatures", number(self.refused_signatures)),
+            ("refusedCertificates", number(self.refused_certificates)),
             ("p2pRatio", JsValue::from_f64(ratio)),
             (
                 "firstP2PByteMs",

@@ -11,7 +11,7 @@ use core::time::Duration;
 use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use ppspp::segment_table::MAX_ENCODED_LENGTH;
 use ppspp::swarm::{Config as SwarmConfig, Input};
-use ppspp::{FetchId, PeerId, SegmentTable, Swarm, SwarmMetadata};
+use ppspp::{FetchId, Live, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, Url};
@@ -54,6 +54,12 @@ fn bare(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or(url)
 }
 
+/// Where the proof of a live segment lies: beside it, under the same query.
+pub(super) fn proof_url(url: &str) -> String {
+    let path = bare(url);
+    [path, ppspp::proof::SUFFIX, &url[path.len()..]].concat()
+}
+
 fn resolve(url: &str, base: &str) -> Option<String> {
     Url::new_with_base(url, base).ok().map(|url| url.href())
 }
@@ -92,12 +98,12 @@ impl Engine {
                 Some(Rc::new(Stream::new(
                     resolve(&entry.playlist, &base)?.into(),
                     entry.clone(),
-                )?))
+                )))
             })
             .collect();
         let tables: u64 = streams
             .iter()
-            .map(|stream| u64::from(stream.vod.segments) * TABLE_ROW)
+            .map(|stream| u64::from(stream.segments().unwrap_or(0)) * TABLE_ROW)
             .sum();
         {
             let configured = inner.config.borrow().trackers.clone();
@@ -107,6 +113,8 @@ impl Engine {
                 configured
             });
         }
+        let key = manifest.tracker_key.map(|key| key.as_bytes().to_vec());
+        inner.tracker_key.replace(key);
         inner.manifest_chunk_size.set(manifest.chunk_size);
         inner.manifest_url.replace(base);
         inner.streams.replace(streams.clone());
@@ -141,7 +149,7 @@ impl Engine {
         let (load, promise) = Load::new(id, segment, location);
         match inner
             .stream_of(playlist)
-            .filter(|stream| segment < stream.vod.segments)
+            .filter(|stream| stream.segments().is_none_or(|count| segment < count))
         {
             Some(stream) => inner.load(&stream, load, deadline_ms),
             None => inner.load_plain(None, load),
@@ -284,23 +292,29 @@ impl Inner {
         if !matches!(&*stream.table.borrow(), Table::Unknown) {
             return;
         }
+        let Some(vod) = stream.entry.vod() else {
+            return self.live_swarm(stream);
+        };
         stream.table.replace(Table::Loading);
+        let (table, url) = (
+            vod.table.clone(),
+            resolve(&vod.table, &self.manifest_url.borrow()),
+        );
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
-        let url = resolve(&stream.vod.table, &self.manifest_url.borrow());
         spawn_local(async move {
-            let table = match &url {
+            let found = match &url {
                 Some(url) => fetch_table(url).await,
                 None => Err("not a URL".to_owned()),
             };
             let Some(inner) = this.upgrade() else { return };
-            match table.and_then(|table| inner.swarm(&stream, table)) {
+            match found.and_then(|table| inner.swarm(&stream, table)) {
                 Ok(swarm) => {
                     stream.table.replace(Table::Ready(Box::new(swarm)));
                     inner.swarm_ready(&stream);
                 }
                 Err(why) => {
                     inner.go_plain(&stream);
-                    let message = [&stream.vod.table, ": ", why.as_str()].concat();
+                    let message = [&table, ": ", why.as_str()].concat();
                     inner.fall_back("table-invalid", &message);
                 }
             }
@@ -313,20 +327,56 @@ impl Inner {
             .entry
             .check_table(&table, chunk_size)
             .map_err(|mismatch| mismatch.to_string())?;
-        let metadata = SwarmMetadata::new(stream.root, chunk_size, stream.entry.segment_bits, table)
+        let root = stream.entry.root().ok_or("not a Merkle root")?;
+        let metadata = SwarmMetadata::new(root, chunk_size, stream.entry.segment_bits, table)
             .map_err(|mismatch| mismatch.to_string())?;
-        let config = SwarmConfig {
-            // Known once there is a network: without one there is nobody to be elected against.
-            peer_id: PeerId([0; 32]),
-            seed: (js_sys::Math::random() * 9e15) as u64,
-            urgent_window: Duration::from_secs_f64(self.config.borrow().urgent_window_sec.clamp(0.0, 3600.0)),
+        Ok(self.new_swarm(metadata))
+    }
+
+    fn new_swarm(&self, metadata: SwarmMetadata) -> Swarm {
+        // The ID is known once there is a network: without one there is nobody to be elected against.
+        let seed = (js_sys::Math::random() * 9e15) as u64;
+        let mut config = SwarmConfig::new(PeerId([0; 32]), seed);
+        let window = self.config.borrow().urgent_window_sec.clamp(0.0, 3600.0);
+        config.urgent_window = Duration::from_secs_f64(window);
+        Swarm::new(config, metadata)
+    }
+
+    /// A live stream's swarm needs nothing but the manifest.
+    fn live_swarm(&self, stream: &Rc<Stream>) {
+        let entry = &stream.entry;
+        let metadata = match (entry.live_key(), entry.live()) {
+            (Some(key), Some(live)) => SwarmMetadata::live(
+                key,
+                self.manifest_chunk_size.get(),
+                entry.segment_bits,
+                Live {
+                    integrity: live.integrity.method(),
+                    discard_window: live.discard_window,
+                    segment_duration: Duration::from_millis(live.segment_ms.into()),
+                },
+            )
+            .map_err(|mismatch| mismatch.to_string()),
+            _ => Err(String::new()),
         };
-        Ok(Swarm::new(config, metadata))
+        match metadata {
+            Ok(metadata) => {
+                let swarm = self.new_swarm(metadata);
+                stream.table.replace(Table::Ready(Box::new(swarm)));
+                self.swarm_ready(stream);
+            }
+            Err(why) => {
+                self.go_plain(stream);
+                self.fall_back("manifest-invalid", &why);
+            }
+        }
     }
 
     fn swarm_ready(&self, stream: &Rc<Stream>) {
         let upload = self.config.borrow().upload;
         self.input(stream, Input::Upload(upload));
+        let unix = Timestamp(self.unix_ms() * 1000);
+        self.input(stream, Input::Clock { unix });
         self.join(stream);
         self.update_prospects();
         // Those who asked before the table was here.
@@ -371,12 +421,12 @@ impl Inner {
         let signal = abort.signal();
         stream.fetches.borrow_mut().insert(fetch, abort);
         let size = stream
-            .with_swarm(|swarm| swarm.metadata().segment_size(segment))
-            .unwrap_or(0);
+            .with_swarm(|swarm| swarm.segments().size(segment))
+            .flatten();
         // The whole of a resource is asked for as a player would: without a Range, for every cache's sake.
         let range = match location.range {
-            Some((start, _)) => Some((start + bytes.start, start + bytes.end)),
-            None if bytes.start == 0 && bytes.end == size => None,
+            Some((start, end)) => Some((start + bytes.start, start.saturating_add(bytes.end).min(end))),
+            None if bytes.start == 0 && size.is_none_or(|size| bytes.end >= size) => None,
             None => Some((bytes.start, bytes.end)),
         };
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
@@ -398,7 +448,13 @@ impl Inner {
             }
             if known {
                 // To a swarm that has all the bytes the number means nothing any more.
-                inner.input(&stream, Input::OriginFailed { fetch });
+                inner.input(
+                    &stream,
+                    match result {
+                        Ok(()) => Input::OriginEnd { fetch },
+                        Err(_) => Input::OriginFailed { fetch },
+                    },
+                );
             }
         });
     }

@@ -7,6 +7,7 @@ mod config;
 mod counters;
 mod loading;
 mod networking;
+mod proving;
 mod stream;
 mod view;
 
@@ -53,6 +54,8 @@ struct Inner {
     manifest_chunk_size: Cell<u32>,
     manifest_url: RefCell<String>,
     trackers: RefCell<Vec<String>>,
+    /// The key blob that membership certificates are signed with, by the manifest or else by the tracker itself.
+    tracker_key: RefCell<Option<Vec<u8>>>,
     streams: RefCell<Vec<Rc<Stream>>>,
     networking: RefCell<Networking>,
     /// Playback is wanted: a segment has been asked for.
@@ -66,6 +69,8 @@ struct Inner {
     /// Payload bytes that may be uploaded now, under a ceiling; and when that was last reckoned.
     upload_budget: Cell<(f64, f64)>,
     next_upload_turn: Cell<f64>,
+    /// When (page milliseconds) to look whether there are enough neighbours.
+    next_find: Cell<f64>,
     turn: Cell<usize>,
     feeder: RefCell<Option<Rc<Feeder>>>,
     attachment: Cell<u32>,
@@ -97,6 +102,7 @@ impl Engine {
                 manifest_chunk_size: Cell::new(0),
                 manifest_url: RefCell::default(),
                 trackers: RefCell::default(),
+                tracker_key: RefCell::default(),
                 streams: RefCell::default(),
                 networking: RefCell::new(Networking::Off),
                 wanted: Cell::new(false),
@@ -107,6 +113,7 @@ impl Engine {
                 counters: RefCell::default(),
                 upload_budget: Cell::new((0.0, created)),
                 next_upload_turn: Cell::new(f64::INFINITY),
+                next_find: Cell::new(f64::INFINITY),
                 turn: Cell::new(0),
                 feeder: RefCell::default(),
                 attachment: Cell::new(0),
@@ -241,6 +248,20 @@ impl Inner {
                     abort.abort();
                 }
             }
+            Output::FetchProof { segment } => self.fetch_proof(stream, segment),
+            Output::CheckSignature {
+                check,
+                message,
+                signature,
+            } => self.check_signature(stream, check, message, signature),
+            Output::CheckCertificate { check, certificate } => {
+                self.check_certificate(stream, check, certificate);
+            }
+            Output::Candidate { peer, via, .. } => {
+                if let Some(network) = self.network() {
+                    network.candidate(peer, &stream.swarm_id(), via);
+                }
+            }
             Output::Disconnect { link, reason } => self.disconnect(link, reason),
             Output::Event(event) => self.swarm_event(stream, event),
         }
@@ -315,6 +336,19 @@ impl Inner {
                 let message = [&message, " is not what shoal.json promises: publish again"].concat();
                 self.fall_back("content-mismatch", &message);
             }
+            Event::Unproven { segment, chunks } => {
+                let bytes: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+                self.counters.borrow_mut().http_bytes += bytes as u64;
+                stream.http_bytes.set(stream.http_bytes.get() + bytes as u64);
+                stream.locations.borrow_mut().remove(&segment);
+                let loads = stream.take_loads(segment);
+                loads.iter().for_each(|load| load.resolve(&join(&chunks)));
+                let message = ["segment ", &segment.to_string(), " of ", &stream.playlist].concat();
+                let message = [&message, " has no good proof beside it: it is not shared"].concat();
+                self.fall_back("proof-missing", &message);
+            }
+            Event::MunroRefused { .. } => self.counters.borrow_mut().refused_signatures += 1,
+            Event::CertificateRefused { .. } => self.counters.borrow_mut().refused_certificates += 1,
             Event::Discarded { bytes, .. } => self.counters.borrow_mut().discarded_bytes += bytes as u64,
             Event::BadChunk { .. } => self.counters.borrow_mut().bad_chunks += 1,
             Event::Uploaded { link, bytes } => {
@@ -336,10 +370,13 @@ impl Inner {
     }
 
     fn chunk(&self, stream: &Rc<Stream>, chunk: u32, bytes: u32, source: Source) {
-        let Some((segment, range)) = stream.with_swarm(|swarm| {
-            let segment = swarm.metadata().segment_of(chunk);
-            (segment, swarm.metadata().chunks_of(segment))
-        }) else {
+        let Some((segment, range)) = stream
+            .with_swarm(|swarm| {
+                let segment = swarm.segments().segment_of(chunk);
+                Some((segment, swarm.segments().chunks_of(segment)?))
+            })
+            .flatten()
+        else {
             return;
         };
         let count = u64::from(bytes);
@@ -408,9 +445,12 @@ impl Inner {
         let complete = stream
             .with_swarm(|swarm| {
                 let held: u64 = swarm.has().count();
-                let all = (0..swarm.metadata().segments()).map(|s| swarm.metadata().chunks_of(s).count());
-                held == all.sum::<u64>()
+                let segments = swarm.segments();
+                let count = segments.count()?;
+                let chunks = (0..count).filter_map(|segment| segments.chunks_of(segment));
+                Some(held == chunks.map(|chunks| chunks.count()).sum::<u64>())
             })
+            .flatten()
             .unwrap_or(false);
         if complete && !stream.seeding.replace(true) {
             network.join(&stream.swarm_id(), true);
@@ -441,7 +481,9 @@ impl Inner {
             .min()
             .map_or(f64::INFINITY, |at| at.since(now).as_secs_f64() * 1000.0);
         let page_now = self.clock.now();
-        let due = (page_now + due).min(self.next_upload_turn.get());
+        let due = (page_now + due)
+            .min(self.next_upload_turn.get())
+            .min(self.next_find.get());
         self.timer.arm(page_now, due);
     }
 
@@ -460,6 +502,9 @@ impl Inner {
         }
         if self.next_upload_turn.get() <= self.clock.now() {
             self.upload_turn();
+        }
+        if self.next_find.get() <= self.clock.now() {
+            self.find_peers();
         }
         self.arm_timer();
     }

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
+use ppspp::status::AccessLink;
 use ppspp::swarm::Input;
-use tracker_protocol::{LinkKind, Role};
+use ppspp::{SwarmId, Timestamp};
+use tracker_protocol::{LinkKind, Power, Role};
 
 use super::counters::Neighbour;
 use super::stream::Stream;
@@ -16,6 +18,11 @@ use crate::net::{LinkId, NetConfig, NetEvent, Network, PeerStatus};
 const DIALLING: f64 = 500.0;
 /// An upload ceiling lets this many seconds of it go out at once.
 const BURST_SECONDS: f64 = 0.5;
+/// How often (milliseconds) it is looked whether there are enough neighbours.
+const FIND_PAUSE: f64 = 5000.0;
+/// Neighbours are asked for peers when there are fewer of them: with a tracker, and without one.
+const FEW_NEIGHBOURS: usize = 3;
+const ENOUGH_NEIGHBOURS: usize = 10;
 /// Datagrams longer than this carry chunks, which ask for no upload.
 const CONTROL_SIZE: usize = 4096;
 
@@ -86,6 +93,7 @@ impl Inner {
                         return network.destroy();
                     }
                     network.set_status(own_status());
+                    inner.next_find.set(inner.clock.now() + FIND_PAUSE);
                     inner.networking.replace(Networking::On(network));
                     for stream in inner.streams() {
                         inner.join(&stream);
@@ -210,6 +218,7 @@ impl Inner {
                 match state {
                     "joined" => {
                         self.tracker_joined.set(true);
+                        self.tell_time();
                         self.expect_until.set(self.clock.now() + DIALLING);
                     }
                     "lost" => {
@@ -230,11 +239,58 @@ impl Inner {
                 self.update_prospects();
             }
             NetEvent::Connecting => self.update_prospects(),
-            // The swarms do not take these yet.
-            NetEvent::PeerStatus { .. }
-            | NetEvent::TrackerKey(_)
-            | NetEvent::Certificate { .. }
-            | NetEvent::SwarmSize { .. } => {}
+            NetEvent::PeerStatus { link, status } => {
+                let status = ppspp::PeerStatus {
+                    link: match status.link {
+                        Some(LinkKind::Ethernet) => AccessLink::Ethernet,
+                        Some(LinkKind::Wifi) => AccessLink::Wifi,
+                        Some(LinkKind::Cellular) => AccessLink::Cellular,
+                        _ => AccessLink::Unknown,
+                    },
+                    battery: status.power == Some(Power::Battery),
+                    saver: status.saver == Some(true),
+                };
+                for stream in self.streams() {
+                    self.input(&stream, Input::PeerStatus { link, status });
+                }
+            }
+            NetEvent::TrackerKey(key) => {
+                self.tracker_key.borrow_mut().get_or_insert(key);
+            }
+            NetEvent::Certificate {
+                swarm,
+                certificate,
+                expires,
+            } => {
+                let expires = Timestamp(expires.saturating_mul(1_000_000));
+                self.input_to(&swarm, Input::Certificate { certificate, expires });
+            }
+            NetEvent::SwarmSize { swarm, members } => self.input_to(&swarm, Input::SwarmSize(members)),
+        }
+    }
+
+    fn input_to(&self, swarm: &SwarmId, input: Input) {
+        let stream = self
+            .streams()
+            .into_iter()
+            .find(|stream| stream.entry.swarm_id == *swarm);
+        if let Some(stream) = stream {
+            self.input(&stream, input);
+        }
+    }
+
+    /// Asks the neighbours for peers, as long as the tracker cannot give enough.
+    pub(super) fn find_peers(&self) {
+        let Some(network) = self.network() else {
+            return self.next_find.set(f64::INFINITY);
+        };
+        self.next_find.set(self.clock.now() + FIND_PAUSE);
+        let joined = self.tracker.borrow().1 == "joined";
+        let enough = if joined { FEW_NEIGHBOURS } else { ENOUGH_NEIGHBOURS };
+        if network.links().len() < enough {
+            for stream in self.streams() {
+                self.input(&stream, Input::FindPeers);
+            }
         }
     }
 

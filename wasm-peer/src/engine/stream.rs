@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use content::{SwarmEntry, Vod};
+use content::SwarmEntry;
 use js_sys::{ArrayBuffer, Function, Promise, Uint8Array};
 use ppspp::swarm::ChunkState;
 use ppspp::{FetchId, Source, Swarm, SwarmId};
@@ -19,6 +19,9 @@ pub(crate) mod shown {
     pub(crate) const EVICTED: u8 = 3;
     pub(crate) const IN_FLIGHT: u8 = 4;
 }
+
+/// Segments of a live stream that are remembered for display.
+const LIVE_SHOWN: u32 = 32;
 
 /// Where a segment's bytes are at the origin.
 #[derive(Clone)]
@@ -84,10 +87,6 @@ pub(crate) struct Stream {
     /// Absolute URL of the media playlist or plain file, as the manifest names it.
     pub(crate) playlist: Rc<str>,
     pub(crate) entry: SwarmEntry,
-    /// What `entry` has as a VoD swarm.
-    pub(crate) vod: Vod,
-    /// The Merkle root that its swarm ID is.
-    pub(crate) root: Hash,
     pub(crate) table: RefCell<Table>,
     pub(crate) loads: RefCell<Vec<Load>>,
     pub(crate) fetches: RefCell<BTreeMap<FetchId, AbortController>>,
@@ -107,12 +106,9 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// `None` for a live swarm: its playlist goes over plain HTTP.
-    pub(crate) fn new(playlist: Rc<str>, entry: SwarmEntry) -> Option<Self> {
-        Some(Self {
+    pub(crate) fn new(playlist: Rc<str>, entry: SwarmEntry) -> Self {
+        Self {
             playlist,
-            vod: entry.vod()?.clone(),
-            root: entry.root()?,
             entry,
             table: RefCell::new(Table::Unknown),
             loads: RefCell::default(),
@@ -126,7 +122,12 @@ impl Stream {
             last_status: Cell::new(0),
             seeding: Cell::new(false),
             prospects: Cell::new(false),
-        })
+        }
+    }
+
+    /// How many segments there are; `None` while it is live.
+    pub(crate) fn segments(&self) -> Option<u32> {
+        self.entry.vod().map(|vod| vod.segments)
     }
 
     /// The binary swarm ID.
@@ -170,6 +171,10 @@ impl Stream {
     /// Remembers a chunk's source for display.
     pub(crate) fn note_source(&self, segment: u32, first: u32, chunk: u32, chunks: usize, source: Source) {
         let mut sources = self.sources.borrow_mut();
+        if self.entry.live().is_some() {
+            let oldest = segment.saturating_sub(LIVE_SHOWN);
+            sources.retain(|segment, _| *segment >= oldest);
+        }
         let shown = sources.entry(segment).or_insert_with(|| vec![0; chunks].into());
         if let Some(slot) = shown.get_mut((chunk - first) as usize) {
             *slot = if matches!(source, Source::Origin) {
@@ -184,10 +189,7 @@ impl Stream {
     pub(crate) fn shown_chunks(&self, segment: u32) -> Option<Vec<u8>> {
         let sources = self.sources.borrow();
         self.with_swarm(|swarm| {
-            if segment >= swarm.metadata().segments() {
-                return None;
-            }
-            let chunks = swarm.metadata().chunks_of(segment);
+            let chunks = swarm.segments().chunks_of(segment)?;
             let known = sources.get(&segment);
             let shown = chunks.chunks().map(|chunk| {
                 let source = known.map_or(0, |known| known[(chunk - chunks.start()) as usize]);

@@ -18,6 +18,8 @@ impl Engine {
         let stats = inner.counters.borrow().totals();
         let connecting = inner.network().map_or(0, |network| network.connecting());
         set(&stats, "connecting", number(connecting as u64));
+        let relays_refused = inner.network().map_or(0, |network| network.relays_refused());
+        set(&stats, "relaysRefused", relays_refused.into());
         let (url, state) = inner.tracker.borrow().clone();
         set(
             &stats,
@@ -48,7 +50,7 @@ impl Engine {
                 Some(JsValue::from(object([
                     ("playlist", JsValue::from_str(&stream.playlist)),
                     ("swarmId", stream.entry.swarm_id.to_string().into()),
-                    ("segments", stream.vod.segments.into()),
+                    ("segments", stream.segments().map_or(JsValue::NULL, JsValue::from)),
                     ("chunks", number(chunks)),
                     ("storedBytes", number(stored as u64)),
                     ("p2pBytes", number(stream.p2p_bytes.get())),
@@ -93,8 +95,8 @@ impl Engine {
                 let active = stream
                     .with_swarm(|swarm| !swarm.has().is_empty())
                     .unwrap_or(false);
-                let range =
-                    asked.saturating_sub(SHOWN_BEFORE)..(asked + SHOWN_AFTER).min(stream.vod.segments);
+                let range = asked.saturating_sub(SHOWN_BEFORE)
+                    ..(asked + SHOWN_AFTER).min(stream.segments().unwrap_or(u32::MAX));
                 if active {
                     window.extend(range.map(|segment| (stream.playlist.clone(), segment)));
                 }

@@ -4,21 +4,19 @@
 //! SHA-256 of the key blob (algorithm byte 13, then x‖y), so an ID cannot be claimed without its key
 //! (tracker-protocol §9.2).
 
-use js_sys::{JSON, Object, Promise, Reflect, Uint8Array};
+use js_sys::{JSON, Object, Reflect, Uint8Array};
 use ppspp::PeerId;
+use ppspp::live::SignatureAlgorithm;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, CryptoKeyPair, SubtleCrypto};
+
+use crate::crypto::{self, settle};
 
 /// DNSSEC algorithm number of ECDSA P-256 with SHA-256: first byte of a key blob.
 const ECDSA_P256: u8 = 13;
-/// First byte of an uncompressed point in WebCrypto's "raw" format; key blobs leave it out.
-const UNCOMPRESSED: u8 = 4;
 /// Bytes of a key blob.
 pub(super) const KEY_BLOB_LEN: usize = 65;
-/// Bytes of a signature, r‖s.
-pub(super) const SIGNATURE_LEN: usize = 64;
 
 /// This page's key pair and the peer ID that follows from it.
 pub(super) struct Identity {
@@ -36,10 +34,9 @@ impl Identity {
     /// An `Error` named `crypto-missing` where the page has no WebCrypto (not a secure context), else what
     /// WebCrypto threw.
     pub(super) async fn generate() -> Result<Identity, JsValue> {
-        let subtle = subtle_crypto()
+        let subtle = crypto::subtle()
             .ok_or_else(|| super::named_error("crypto-missing", "WebCrypto needs a secure context"))?;
-        let algorithm: Object =
-            JSON::parse(r#"{"name":"ECDSA","namedCurve":"P-256","hash":"SHA-256"}"#)?.unchecked_into();
+        let algorithm = crypto::parameters(SignatureAlgorithm::EcdsaP256Sha256)?;
         let usages = JSON::parse(r#"["sign","verify"]"#)?;
         let pair: CryptoKeyPair = settle(subtle.generate_key_with_object(&algorithm, false, &usages))
             .await?
@@ -94,39 +91,18 @@ impl Identity {
         signature: &[u8],
         message: &[u8],
     ) -> bool {
-        let Ok(mut point) = <[u8; KEY_BLOB_LEN]>::try_from(key_blob) else {
+        let Ok(blob) = <&[u8; KEY_BLOB_LEN]>::try_from(key_blob) else {
             return false;
         };
-        if point[0] != ECDSA_P256 || signature.len() != SIGNATURE_LEN || peer_id_of(&point) != *peer_id {
+        if blob[0] != ECDSA_P256 || peer_id_of(blob) != *peer_id {
             return false;
         }
-        point[0] = UNCOMPRESSED;
-        self.check(
-            &Uint8Array::from(&point[..]),
-            &Uint8Array::from(signature),
-            &Uint8Array::from(message),
-        )
-        .await
-        .is_ok_and(|valid| valid.is_truthy())
-    }
-
-    async fn check(
-        &self,
-        point: &Uint8Array,
-        signature: &Uint8Array,
-        message: &Uint8Array,
-    ) -> Result<JsValue, JsValue> {
-        let usages = JSON::parse(r#"["verify"]"#)?;
-        let import = self
-            .subtle
-            .import_key_with_object("raw", point, &self.algorithm, false, &usages);
-        let key: CryptoKey = settle(import).await?.unchecked_into();
-        settle(self.subtle.verify_with_object_and_js_u8_array_and_js_u8_array(
-            &self.algorithm,
-            &key,
+        crypto::verify(
+            SignatureAlgorithm::EcdsaP256Sha256,
+            &blob[1..],
             signature,
             message,
-        ))
+        )
         .await
     }
 }
@@ -135,7 +111,7 @@ impl Identity {
 pub(super) fn random_id() -> [u8; 16] {
     let bytes = Uint8Array::new_with_length(16);
     // Identity::generate has shown that WebCrypto is there; without it no link is ever made.
-    if let Some(crypto) = crypto()
+    if let Some(crypto) = crypto::crypto()
         && let Ok(function) = Reflect::get(&crypto, &JsValue::from_str("getRandomValues"))
     {
         let _ = function
@@ -155,19 +131,4 @@ pub(super) fn random_seed() -> u64 {
 
 fn peer_id_of(key_blob: &[u8; KEY_BLOB_LEN]) -> PeerId {
     PeerId(Sha256::digest(key_blob).into())
-}
-
-fn crypto() -> Option<JsValue> {
-    Reflect::get(&js_sys::global(), &JsValue::from_str("crypto"))
-        .ok()
-        .filter(JsValue::is_object)
-}
-
-fn subtle_crypto() -> Option<SubtleCrypto> {
-    let subtle = Reflect::get(&crypto()?, &JsValue::from_str("subtle")).ok()?;
-    subtle.is_object().then(|| subtle.unchecked_into())
-}
-
-async fn settle(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
-    JsFuture::from(promise?).await
 }

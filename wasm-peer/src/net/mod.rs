@@ -86,7 +86,6 @@ pub enum NetEvent {
     /// The number of connections being made changed: see [`Network::connecting`].
     Connecting,
     /// A neighbour says what it is and can give: what it leaves out is as it was told before.
-    #[expect(dead_code, reason = "the swarms do not take it yet")]
     PeerStatus {
         /// The connection.
         link: LinkId,
@@ -94,10 +93,8 @@ pub enum NetEvent {
         status: PeerStatus,
     },
     /// The key that the tracker signs certificates with, as key blob (algorithm 13, x, y). The certificates follow.
-    #[expect(dead_code, reason = "the swarms do not take it yet")]
     TrackerKey(Vec<u8>),
     /// Our certificate of membership, new or renewed, as the tracker gave it.
-    #[expect(dead_code, reason = "the swarms do not take it yet")]
     Certificate {
         /// The swarm.
         swarm: SwarmId,
@@ -107,7 +104,6 @@ pub enum NetEvent {
         expires: u64,
     },
     /// How many members the tracker knows in a swarm.
-    #[expect(dead_code, reason = "the swarms do not take it yet")]
     SwarmSize {
         /// The swarm.
         swarm: SwarmId,
@@ -279,6 +275,11 @@ impl Network {
         self.inner.deliver_later();
     }
 
+    /// Unix milliseconds by the tracker's clock, so that peers with wrong clocks understand each other.
+    pub fn unix_ms(&self) -> u64 {
+        self.inner.tracker.time_ms(&self.inner.clock)
+    }
+
     /// Queues one datagram. False when the link is not up, the datagram is empty or larger than
     /// the remote takes (65,535 bytes in any case), or the channel is full.
     pub fn send(&self, link: LinkId, lane: Lane, datagram: &[u8]) -> bool {
@@ -316,7 +317,6 @@ impl Network {
 
     /// `peer` is a member of `swarm`, says the neighbour `via`, whose certificate of it was found to be genuine. It is
     /// dialled by way of this neighbour, if the neighbourhood wants more peers.
-    #[expect(dead_code, reason = "the swarms do not use it yet")]
     pub fn candidate(&self, peer: PeerId, swarm: &SwarmId, via: LinkId) {
         if let Some(link) = self.inner.find_link(via) {
             let source = Source::Pex { via: link.peer };
@@ -348,7 +348,6 @@ impl Network {
     }
 
     /// Envelopes of neighbours that were not passed on, since the network was made.
-    #[expect(dead_code, reason = "the swarms do not use it yet")]
     pub fn relays_refused(&self) -> u32 {
         self.inner.relay.borrow().refused()
     }
