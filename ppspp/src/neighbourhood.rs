@@ -275,7 +275,9 @@ impl Neighbourhood {
         }
         let known = self.remember(now, peer);
         known.named(swarm, source);
-        known.hints = hints;
+        if hints != Hints::default() {
+            known.hints = hints;
+        }
         if source == Source::Tracker
             && let Some(neighbour) = self.neighbour_mut(&peer)
         {
@@ -457,7 +459,7 @@ impl Neighbourhood {
     }
 
     /// When [`Self::next_dial`] or [`Self::replace`] may have something to say that they have not now, if nothing
-    /// else happens.
+    /// else happens. Looks at all candidates: to be asked after these have been, not after every datagram.
     pub fn poll_timeout(&self, now: Timestamp) -> Option<Timestamp> {
         let tally = self.tally(None);
         if tally.dialling >= MAX_DIALS {

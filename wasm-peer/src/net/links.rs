@@ -87,7 +87,8 @@ impl Inner {
             let Some(dial) = next else { break };
             self.dial(dial);
         }
-        if let Some(due) = self.neighbourhood.borrow().poll_timeout(now) {
+        let due = self.neighbourhood.borrow().poll_timeout(now);
+        if let Some(due) = due {
             self.timer.arm(self.clock.now(), due.0 as f64 / 1000.0);
         }
     }

@@ -112,7 +112,7 @@ pub enum NetEvent {
     },
 }
 
-/// Which data channel a datagram takes (ARCHITECTURE.md, "Two data channels per connection").
+/// Which data channel a datagram takes (ARCHITECTURE.md, "Data channels per connection").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// Ordered: everything but data.
