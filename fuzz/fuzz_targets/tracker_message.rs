@@ -9,7 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use tracker_protocol::client::{Client, ClientConfig, Input, Output};
 use tracker_protocol::server::{Peer, PeerConfig, Verdict};
 use tracker_protocol::{
-    AuxFrame, EncodeError, Event, FromTracker, Hello, PeerMode, Request, Response, SUPPORTS_CERT, encode_base64url,
+    AuxFrame, EncodeError, Event, FromTracker, Hello, PeerMode, Request, Response, SUPPORTS_CERT,
+    encode_base64url,
 };
 
 const SWARM: &str = "67bb4763101bf31c7fc544f5016b82bbc187ca082e070971221ed2ed6e872b4f";

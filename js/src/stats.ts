@@ -26,6 +26,12 @@ export interface Stats {
   discardedBytes: number;
   /** Chunks that did not match their hash. */
   badChunks: number;
+  /** Signatures of live segments that were not taken: forged, out of date, or at odds with others. */
+  refusedSignatures: number;
+  /** Membership certificates of peers that were not taken: forged, expired, or of another swarm. */
+  refusedCertificates: number;
+  /** Signalling envelopes of neighbours that were not passed on. */
+  relaysRefused: number;
   /** Peers connected. */
   peers: number;
   /** Connections being made. */
@@ -130,6 +136,9 @@ export function emptyStats(state: EngineState): Stats {
     uploadedBytes: 0,
     discardedBytes: 0,
     badChunks: 0,
+    refusedSignatures: 0,
+    refusedCertificates: 0,
+    relaysRefused: 0,
     peers: 0,
     connecting: 0,
     p2pRatio: 0,
@@ -145,4 +154,13 @@ export function emptyStats(state: EngineState): Stats {
 }
 
 /** The figures that only grow, and that outlive a wasm peer. */
-export const TOTALS = ['p2pBytes', 'httpBytes', 'uploadedBytes', 'discardedBytes', 'badChunks'] as const;
+export const TOTALS = [
+  'p2pBytes',
+  'httpBytes',
+  'uploadedBytes',
+  'discardedBytes',
+  'badChunks',
+  'refusedSignatures',
+  'refusedCertificates',
+  'relaysRefused',
+] as const;
