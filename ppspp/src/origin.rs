@@ -56,8 +56,8 @@ pub(crate) struct Origin {
     latency: RoundTrip,
     unverified: SortedMap<u32, Leaf>,
     waiting: ChunkMap,
-    /// Live segments fetched whole before their munro was known, and the last chunk of each.
-    bodies: SortedMap<u32, u32>,
+    /// Live segments fetched whole before their munro was known: the last chunk of each, and since when.
+    bodies: SortedMap<u32, (u32, Timestamp)>,
 }
 
 impl Origin {
@@ -128,7 +128,7 @@ impl Origin {
         let segment = fetch.segment;
         self.fetches.remove(id);
         if segments.chunks_of(segment).is_none() {
-            self.bodies.insert(segment, end);
+            self.bodies.insert(segment, (end, now));
         }
         received.complete = true;
         received
@@ -142,6 +142,7 @@ impl Origin {
         digests: &Digests,
         id: FetchId,
         wanted: impl Fn(u32) -> bool,
+        now: Timestamp,
     ) -> Option<u32> {
         let fetch = self.fetches.get_mut(id)?;
         let (segment, last) = (fetch.segment, fetch.next);
@@ -165,19 +166,19 @@ impl Origin {
             unverified.keep(last, rest, &wanted);
         }
         if open_ended {
-            self.bodies.insert(segment, end);
+            self.bodies.insert(segment, (end, now));
         }
         Some(segment)
     }
 
     /// The last chunk of a live segment that is here whole, unverified and as the origin sent it.
     pub(crate) fn body(&self, segment: u32) -> Option<u32> {
-        self.bodies.get(segment).copied()
+        self.bodies.get(segment).map(|(last, _)| *last)
     }
 
-    /// Live segments that are here whole and unverified.
-    pub(crate) fn bodies(&self) -> impl Iterator<Item = u32> + '_ {
-        self.bodies.keys()
+    /// Live segments that are here whole and unverified, and since when.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {
+        self.bodies.iter().map(|(segment, (_, since))| (segment, *since))
     }
 
     /// A whole unverified segment is no longer waited for.

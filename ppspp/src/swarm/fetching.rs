@@ -98,7 +98,7 @@ impl Swarm {
     pub(super) fn origin_end(&mut self, fetch: FetchId, now: Timestamp) {
         let has = self.store.has();
         let wanted = |chunk| !has.contains(chunk);
-        match self.origin.end(&self.segments, &self.digests, fetch, wanted) {
+        match self.origin.end(&self.segments, &self.digests, fetch, wanted, now) {
             Some(segment) => {
                 self.undecided = true;
                 self.verify_origin(segment, now);

@@ -31,6 +31,8 @@ const STALE_SLACK: Duration = Duration::from_secs(60);
 /// Attempts at a proof, and the first pause between them; it doubles.
 const PROOF_ATTEMPTS: u32 = 4;
 const PROOF_PAUSE: Duration = Duration::from_millis(300);
+/// A proof that is on its way gets this long after its segment, however soon that is needed.
+const PROOF_GRACE: Duration = Duration::from_millis(250);
 /// The player gets a whole segment without a proof this long before it needs it.
 const UNPROVEN_MARGIN: Duration = Duration::from_millis(500);
 
@@ -417,7 +419,7 @@ impl Swarm {
         let late: Vec<u32> = self
             .origin
             .bodies()
-            .filter(|segment| {
+            .filter(|(segment, since)| {
                 let given_up = self
                     .live
                     .proofs
@@ -427,8 +429,10 @@ impl Swarm {
                     .picker
                     .deadline(*segment)
                     .is_some_and(|deadline| deadline.since(now) <= UNPROVEN_MARGIN);
-                needed || (given_up && !self.checks.is_claimed(*segment))
+                (needed && now.since(*since) >= PROOF_GRACE)
+                    || (given_up && !self.checks.is_claimed(*segment))
             })
+            .map(|(segment, _)| segment)
             .collect();
         for segment in late {
             self.unproven(segment);
