@@ -16,6 +16,7 @@ mod size;
 mod stamp;
 mod test;
 mod wasm;
+mod wasm_std;
 mod wasm_target;
 
 use clap::{Parser, Subcommand, ValueEnum};

@@ -1,7 +1,7 @@
 //! Checks and tests of the Rust crates.
 
 use crate::process::{cargo, run};
-use crate::wasm_target::{self, Compiler, TRIPLE};
+use crate::wasm_target::{self, TRIPLE};
 use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -18,13 +18,15 @@ pub fn lint() -> Result<()> {
 
 /// Lints of the wasm peer.
 pub fn lint_wasm() -> Result<()> {
-    let mut cargo = match wasm_target::find_or_install()? {
-        // The toolchain's clippy cannot read what Debian's compiler made: it checks the native form of the code.
-        Compiler::Debian => cargo(),
-        Compiler::Rustup => Compiler::Rustup.cargo()?,
+    let compiler = wasm_target::find_or_install()?;
+    // The toolchain's clippy cannot read what Debian's compiler made: then it checks the native form of the code.
+    let mut cargo = if compiler.is_rustup() {
+        compiler.cargo()?
+    } else {
+        cargo()
     };
     cargo.args(["clippy", "--quiet", "--package", "wasm-peer"]);
-    if wasm_target::find_or_install()? == Compiler::Rustup {
+    if compiler.is_rustup() {
         cargo.args(["--target", TRIPLE]);
     }
     run(cargo.args(["--", "-D", "warnings"]))

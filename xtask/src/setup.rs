@@ -13,6 +13,7 @@ const NODE_MAJOR: u32 = 20;
 
 /// Everything that any command needs.
 pub fn all() -> Result<()> {
+    wasm_target::forget_failure();
     for_build()?;
     for_media()?;
     for_browser()

@@ -1,171 +1,181 @@
-//! A compiler for wasm32-unknown-unknown: rustup's, or Debian's where rustup cannot fetch the target.
+//! A compiler for wasm32-unknown-unknown, with a standard library built for size where its source can be had: for
+//! rustup's compiler, or for Debian's where rustup cannot fetch it.
 
 use crate::process::{self, command, target};
 use crate::setup;
+use crate::wasm_std::{self, Std};
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// The target's name.
 pub const TRIPLE: &str = "wasm32-unknown-unknown";
 
+const RUSTUP_RUSTC: &str = "rustc";
+
 /// Debian's compiler (packages rustc-web and rust-web-src).
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
-/// Where Debian's compiler looks for the target's standard library.
-const DEBIAN_STD: &str = "/usr/lib/rustlib/wasm32-unknown-unknown/lib";
-
-/// Set (to anything) to use Debian's compiler although rustup has the target: for trying that path.
+/// Set (to anything) to use Debian's compiler although rustup has all that is needed: for trying that path.
 const FORCE_DEBIAN: &str = "SHOAL_DEBIAN_WASM";
 
+/// rustup without a network tries for longer than anybody waits; what it fetches here is a few megabytes.
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(180);
+
 /// The compiler that builds for the browser. Everything native stays on rustup's.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Compiler {
-    /// The toolchain that runs this program.
-    Rustup,
-    /// Debian's.
-    Debian,
+pub struct Compiler {
+    rustc: &'static str,
+    /// Without it: the one that rustup has for the target.
+    std: Option<Std>,
 }
 
 impl Compiler {
+    /// Whether it is the toolchain that runs this program.
+    pub fn is_rustup(&self) -> bool {
+        self.rustc == RUSTUP_RUSTC
+    }
+
     /// cargo, set up for this compiler; artifacts go to `target/wasm/`.
-    pub fn cargo(self) -> Result<Command> {
+    pub fn cargo(&self) -> Result<Command> {
         let mut cargo = process::cargo();
         cargo.env("CARGO_TARGET_DIR", target().join("wasm"));
         // SHA-256 of every chunk: sha2 has a SIMD implementation for wasm.
-        cargo.env(
-            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-            "-C target-feature=+simd128",
-        );
-        if self == Self::Debian {
-            cargo.env("RUSTC", DEBIAN_RUSTC).env("PATH", path_with_lld()?);
+        let mut flags = "-C target-feature=+simd128".to_owned();
+        if let Some(std) = &self.std {
+            flags = format!("{flags} {}", std.flags());
+            cargo.env("RUSTC_BOOTSTRAP", "1").env("PATH", path_with_lld()?);
+        }
+        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
+        if !self.is_rustup() {
+            cargo.env("RUSTC", self.rustc);
         }
         Ok(cargo)
-    }
-
-    /// Compiles nothing, to see whether the target's standard library is there and of this compiler's version.
-    fn works(self) -> bool {
-        let rustc = if self == Self::Rustup {
-            "rustc"
-        } else {
-            DEBIAN_RUSTC
-        };
-        let folder = target().join("xtask");
-        if fs::create_dir_all(&folder).is_err() {
-            return false;
-        }
-        let mut check = command(rustc);
-        check.args([
-            "--target",
-            TRIPLE,
-            "--crate-type",
-            "lib",
-            "--crate-name",
-            "probe",
-            "--emit",
-            "metadata",
-        ]);
-        check.arg("-").arg("--out-dir").arg(folder);
-        check
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        check.status().is_ok_and(|status| status.success())
     }
 }
 
 /// The compiler to use; what it lacks is installed first.
 pub fn find_or_install() -> Result<Compiler> {
-    let rustup = std::env::var_os(FORCE_DEBIAN).is_none();
-    if rustup && Compiler::Rustup.works() {
-        return Ok(Compiler::Rustup);
+    if let Some(compiler) = built() {
+        return Ok(compiler);
     }
-    if rustup && !debian_is_complete() {
-        println!("Rust target {TRIPLE}");
-        if process::succeeds(command("rustup").args(["target", "add", TRIPLE])) && Compiler::Rustup.works() {
-            return Ok(Compiler::Rustup);
+    let unavailable = unavailable_mark();
+    if !unavailable.exists() {
+        match build() {
+            Ok(compiler) => return Ok(compiler),
+            Err(error) => {
+                println!("{error:#}");
+                println!("The bundle is built with the precompiled standard library: over its size budget.");
+                println!("`cargo xtask setup` tries again.");
+            }
         }
     }
-    if !debian_is_complete() {
-        install_debian().with_context(|| {
-            format!("`rustup target add {TRIPLE}` failed, and Debian's compiler cannot be set up instead")
-        })?;
-        ensure!(
-            Compiler::Debian.works(),
-            "Debian's compiler still finds no standard library for {TRIPLE}"
-        );
+    precompiled()?;
+    fs::create_dir_all(target().join("xtask"))?;
+    fs::write(unavailable, "")?;
+    Ok(Compiler {
+        rustc: RUSTUP_RUSTC,
+        std: None,
+    })
+}
+
+/// The compiler for builds in which panics should say what happened.
+pub fn find_for_dev() -> Result<Compiler> {
+    if works() {
+        let rustc = RUSTUP_RUSTC;
+        return Ok(Compiler { rustc, std: None });
     }
-    Ok(Compiler::Debian)
+    find_or_install()
 }
 
-fn debian_is_complete() -> bool {
-    Path::new(DEBIAN_RUSTC).exists() && Compiler::Debian.works()
+/// Makes the next [`find_or_install`] try what failed before on this machine.
+pub fn forget_failure() {
+    // It is there only after a failure.
+    let _ = fs::remove_file(unavailable_mark());
 }
 
-/// Debian's compiler has no standard library for the bare wasm target, but its source: build it, once a machine.
-fn install_debian() -> Result<()> {
-    setup::apt_install(&["rustc-web", "rust-web-src"])?;
-    if Compiler::Debian.works() {
+fn unavailable_mark() -> PathBuf {
+    target().join("xtask/no-wasm-std")
+}
+
+fn compilers() -> &'static [&'static str] {
+    if std::env::var_os(FORCE_DEBIAN).is_some() {
+        &[DEBIAN_RUSTC]
+    } else {
+        &[RUSTUP_RUSTC, DEBIAN_RUSTC]
+    }
+}
+
+/// A compiler whose standard library has been built for size already.
+fn built() -> Option<Compiler> {
+    compilers().iter().find_map(|rustc| {
+        let std = Some(Std::built(rustc)?);
+        Some(Compiler { rustc, std })
+    })
+}
+
+/// Builds a standard library, from the source that is here or else can be fetched.
+fn build() -> Result<Compiler> {
+    let here = |rustc: &&'static str| wasm_std::has_source(rustc).then_some(*rustc);
+    let rustc = match compilers().iter().find_map(here) {
+        Some(rustc) => rustc,
+        None => fetch_source()?,
+    };
+    let std = Some(Std::build(rustc)?);
+    Ok(Compiler { rustc, std })
+}
+
+/// The source of the standard library, and the compiler that it belongs to.
+fn fetch_source() -> Result<&'static str> {
+    if compilers().contains(&RUSTUP_RUSTC) {
+        println!("Rust component rust-src");
+        process::succeeds_within(
+            command("rustup").args(["component", "add", "rust-src"]),
+            DOWNLOAD_LIMIT,
+        );
+        if wasm_std::has_source(RUSTUP_RUSTC) {
+            return Ok(RUSTUP_RUSTC);
+        }
+    }
+    setup::apt_install(&["rustc-web", "rust-web-src"])
+        .context("rustup cannot fetch the standard library's source, nor can Debian's be installed")?;
+    ensure!(
+        wasm_std::has_source(DEBIAN_RUSTC),
+        "Debian's compiler comes without the standard library's source"
+    );
+    Ok(DEBIAN_RUSTC)
+}
+
+/// rustup's precompiled standard library for the target.
+fn precompiled() -> Result<()> {
+    if works() {
         return Ok(());
     }
-    println!("standard library for {TRIPLE} (once a machine, some minutes)");
-    let folder = target().join("xtask/wasm-std");
-    fs::create_dir_all(folder.join("src"))?;
-    // A workspace of its own: otherwise cargo takes the repository's.
-    let manifest = "[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
-    fs::write(folder.join("Cargo.toml"), manifest)?;
-    fs::write(folder.join("src/lib.rs"), "")?;
-    let mut build = process::cargo();
-    build
-        .current_dir(&folder)
-        .env("CARGO_TARGET_DIR", folder.join("target"));
-    build
-        .env("RUSTC", DEBIAN_RUSTC)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", "-Cembed-bitcode=yes");
-    build.args([
-        "build",
-        "--quiet",
-        "--release",
-        "--target",
-        TRIPLE,
-        "-Zbuild-std=std,panic_abort",
-    ]);
-    process::run_quietly(&mut build)?;
-
-    // Libraries of an older compiler would be found first.
-    process::run_quietly(setup::as_root("rm").args(["-rf", DEBIAN_STD]))?;
-    process::run_quietly(setup::as_root("mkdir").args(["-p", DEBIAN_STD]))?;
-    process::run_quietly(
-        setup::as_root("cp")
-            .args(libraries(
-                &folder.join("target").join(TRIPLE).join("release/deps"),
-            )?)
-            .arg(DEBIAN_STD),
-    )
-}
-
-/// The built standard library: every `.rlib` but the empty crate's own.
-fn libraries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut libraries = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".rlib") && !name.starts_with("libempty-") {
-            libraries.push(path);
-        }
-    }
+    println!("Rust target {TRIPLE}");
+    process::succeeds_within(command("rustup").args(["target", "add", TRIPLE]), DOWNLOAD_LIMIT);
     ensure!(
-        !libraries.is_empty(),
-        "no standard library was built in {}",
-        folder.display()
+        works(),
+        "`rustup target add {TRIPLE}` failed, and there is no source to build a standard library for it from"
     );
-    Ok(libraries)
+    Ok(())
 }
 
-/// PATH with rustup's `rust-lld` first: Debian's compiler comes without one.
+/// Compiles nothing, to see whether rustup's standard library for the target is there.
+fn works() -> bool {
+    let folder = target().join("xtask");
+    if fs::create_dir_all(&folder).is_err() {
+        return false;
+    }
+    let mut check = command(RUSTUP_RUSTC);
+    check.args(["--target", TRIPLE, "--crate-type", "lib", "--crate-name", "probe"]);
+    check.args(["--emit", "metadata", "-", "--out-dir"]).arg(folder);
+    check.stdin(Stdio::null());
+    process::succeeds(&mut check)
+}
+
+/// PATH with rustup's `rust-lld` first: Debian's compiler comes without one, and a sysroot of libraries alone too.
 fn path_with_lld() -> Result<OsString> {
     let sysroot = process::output(command("rustc").args(["--print", "sysroot"]))?;
     let version = process::output(command("rustc").arg("-vV"))?;
