@@ -81,7 +81,7 @@ impl Outcome {
                 quality.stall_ratio * 100.0,
                 traffic.origin_share * 100.0,
                 traffic.origin_copies,
-                report.log_hash,
+                report.map_or("", |report| &report.log_hash),
             );
         }
         let traffic = &self.hybrid.traffic;
