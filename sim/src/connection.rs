@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use ppspp::{LinkId, Timestamp};
+use ppspp::datagram::Messages;
+use ppspp::message::Format;
+use ppspp::{LinkId, Message, Timestamp};
 
 /// Most bytes in a data channel's buffer, as the browser driver has it.
 pub const HIGH_WATER: usize = 256 * 1024;
@@ -19,8 +21,9 @@ pub struct End {
     pub link: LinkId,
     /// May datagrams come and go?
     pub up: bool,
-    /// Bulk datagrams that wait for the uplink.
-    pub queue: VecDeque<Bytes>,
+    /// Bulk datagrams that wait for the uplink, and their lengths: those of the chunks themselves, where stubs stand
+    /// for them.
+    pub queue: VecDeque<(Bytes, usize)>,
     /// Their bytes.
     pub queued: usize,
     /// Room in the buffer as the swarm believes.
@@ -49,11 +52,13 @@ pub struct Connection {
     pub phase: Phase,
     /// One-way latency, microseconds.
     pub latency: u64,
+    /// The neighbour of both that relays the signals; `None`: the tracker.
+    pub via: Option<u32>,
 }
 
 impl Connection {
     /// A connection that `from` begins to make.
-    pub fn new(from: u32, to: u32, latency: u64) -> Self {
+    pub fn new(from: u32, to: u32, latency: u64, via: Option<u32>) -> Self {
         let end = |viewer| End {
             viewer,
             link: LinkId(0),
@@ -67,6 +72,7 @@ impl Connection {
             ends: [end(from), end(to)],
             phase: Phase::Connecting,
             latency,
+            via,
         }
     }
 }
@@ -81,23 +87,13 @@ pub fn end_of(key: u64) -> (u32, u8) {
     ((key >> 1) as u32, (key & 1) as u8)
 }
 
-/// Bytes of HAVE messages in a control datagram of static content, as far as its messages have fixed lengths (all but
-/// HANDSHAKE, which never follows a HAVE).
-pub fn have_bytes(datagram: &[u8]) -> usize {
-    let mut at = 4;
+/// Bytes of HAVE messages in a control datagram.
+pub fn have_bytes(datagram: Bytes, format: &Format) -> usize {
+    let mut messages = Messages::new(datagram, *format);
     let mut have = 0;
-    while let Some(code) = datagram.get(at) {
-        let length = match code {
-            // HAVE, REQUEST and CANCEL with a 32-bit chunk range (RFC 7574 §8.7, §8.11).
-            3 | 8 | 9 => 9,
-            // CHOKE and UNCHOKE (§8.14).
-            10 | 11 => 1,
-            _ => break,
-        };
-        if *code == 3 {
-            have += length;
-        }
-        at += length;
+    while let Some(Ok(message)) = messages.next() {
+        // Code and chunk range (RFC 7574 §8.3, §8.7).
+        have += if matches!(message, Message::Have(_)) { 9 } else { 0 };
     }
     have
 }
@@ -105,24 +101,30 @@ pub fn have_bytes(datagram: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ppspp::{ChunkRange, Message};
+    use ppspp::ChunkRange;
+    use ppspp::options::Addressing;
 
     #[test]
     fn haves_are_counted() {
+        let format = Format {
+            chunk_size: 1024,
+            signature_length: Some(64),
+            addressing: Addressing::ChunkRanges32,
+        };
         let mut datagram = vec![0, 0, 0, 7];
         let range = ChunkRange::new(3, 9).unwrap();
         for message in [
             Message::Request(range),
             Message::Have(range),
             Message::Unchoke,
-            Message::Cancel(range),
+            Message::PexReq,
             Message::Have(range),
             Message::Choke,
         ] {
-            message.encode(&mut datagram);
+            message.encode(&format, &mut datagram);
         }
-        assert_eq!(have_bytes(&datagram), 18);
-        assert_eq!(have_bytes(&datagram[..4]), 0);
+        assert_eq!(have_bytes(datagram.into(), &format), 18);
+        assert_eq!(have_bytes(Bytes::from_static(&[0; 4]), &format), 0);
         assert_eq!(end_of(key(77, 1)), (77, 1));
     }
 }

@@ -8,7 +8,7 @@
 //! * [`scenario`]: what a run emulates, as TOML. [`population`]: the viewers drawn from it.
 //! * [`world`]: everything that happens, on [`queue`].
 //! * emulated: [`access`] links, [`geography`] and NATs, [`connection`]s, [`origin`], [`tracker`].
-//! * viewers: [`peer`], [`player`], [`plain`] HTTP for comparison, [`neighbours`].
+//! * viewers: [`peer`], [`player`], [`plain`] HTTP for comparison, [`membership`].
 //! * results: [`report`], and [`log`] to compare runs.
 
 pub mod access;
@@ -16,7 +16,7 @@ pub mod connection;
 pub mod content;
 pub mod geography;
 pub mod log;
-pub mod neighbours;
+pub mod membership;
 pub mod origin;
 pub mod peer;
 pub mod plain;
@@ -57,7 +57,7 @@ pub fn run(scenario_toml: &str, seed: u64) -> Result<Report, RunError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::tests::SMALL;
+    use crate::scenario::tests::{SMALL, SMALL_LIVE};
 
     #[test]
     fn the_seed_decides_everything() {
@@ -75,6 +75,42 @@ mod tests {
         assert!(report.traffic.p2p_share > 0.3, "{report:?}");
         assert!(report.traffic.origin_copies < 6.0, "{report:?}");
         assert_eq!(report.traffic.failed_segments, 0);
+    }
+
+    #[test]
+    fn viewers_follow_a_live_stream_together() {
+        let report = run(SMALL_LIVE, 1).unwrap();
+        assert_eq!(report.quality.viewers, 8);
+        assert_eq!(report.quality.never_started, 0);
+        assert_eq!(report.quality.stall_ratio, 0.0, "{report:?}");
+        assert!(report.traffic.p2p_share > 0.5, "{report:?}");
+        assert_eq!(report.traffic.failed_segments, 0);
+        assert_eq!(report, run(SMALL_LIVE, 1).unwrap());
+    }
+
+    #[test]
+    fn whole_chunks_and_stubs_do_the_same() {
+        for (text, segments) in [(SMALL, "segments = 12"), (SMALL_LIVE, "segments = 40")] {
+            let stubs = run(text, 3).unwrap();
+            let whole = run(
+                &text.replace(segments, &format!("{segments}, payload = \"bytes\"")),
+                3,
+            )
+            .unwrap();
+            assert_eq!(stubs.quality, whole.quality);
+            assert_eq!(stubs.traffic, whole.traffic);
+        }
+    }
+
+    #[test]
+    fn a_stream_grows_by_peers_that_neighbours_name() {
+        let text = SMALL_LIVE
+            .replace("count = 8", "count = 30")
+            .replace("arrive_within_s = 10", "arrive_within_s = 20")
+            + "[tracker]\noutages = [{ from_s = 21, to_s = 60 }]\n";
+        let report = run(&text, 1).unwrap();
+        assert!(report.traffic.neighbours_mean > 9.0, "{report:?}");
+        assert_eq!(report.traffic.refused, 0);
     }
 
     #[test]
@@ -102,7 +138,7 @@ mod tests {
         let text = SMALL.replace(
             "linger_s = 30",
             "linger_s = 30\nleave_early = 0.5\nabrupt = 0.5\nstart_anywhere = 0.5\nseeks_per_hour = 300",
-        ) + "[cheats]\nfree_riders = 0.3\n[mobile]\nshare = 0.5\nchange_every_s = 5\nlowest_factor = 0.1\noutages = 0.3\noutage_s = 2\n"
+        ) + "[cheats]\nfree_riders = 0.2\nliars = 0.2\n[mobile]\nshare = 0.5\nchange_every_s = 5\nlowest_factor = 0.1\noutages = 0.3\noutage_s = 2\n"
             + "[tracker]\noutages = [{ from_s = 5, to_s = 15 }]\n";
         let report = run(&text, 5).unwrap();
         assert_eq!(report, run(&text, 5).unwrap());

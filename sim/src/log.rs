@@ -26,6 +26,8 @@ pub enum Entry {
     Stall,
     /// A peer was left for what it did: who left it, whom.
     Dropped,
+    /// A signal came through a neighbour: who sent it, to whom.
+    Relayed,
 }
 
 /// See the module.

@@ -8,8 +8,6 @@ use ppspp::Timestamp;
 
 use crate::access::transmission;
 
-/// What is sent in one go, bytes.
-const PIECE: u64 = 16 * 1024;
 /// Pieces of one fetch on their way at a time: the window of its TCP connection.
 const WINDOW: u8 = 16;
 
@@ -56,6 +54,8 @@ pub struct Origin {
     /// Bytes per second in all; `None` = no limit.
     capacity: Option<f64>,
     connection: f64,
+    /// What is sent in one go, bytes: a chunk.
+    piece: u64,
     fetches: Vec<Option<Fetch>>,
     free: Vec<u32>,
     queue: VecDeque<u32>,
@@ -66,11 +66,12 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// An origin of `segments` segments; rates in bytes per second.
-    pub fn new(capacity: Option<f64>, connection: f64, segments: u32) -> Self {
+    /// An origin of `segments` segments, sent `piece` bytes at a time; rates in bytes per second.
+    pub fn new(capacity: Option<f64>, connection: f64, piece: u32, segments: u32) -> Self {
         Self {
             capacity,
             connection,
+            piece: u64::from(piece),
             fetches: Vec::new(),
             free: Vec::new(),
             queue: VecDeque::new(),
@@ -156,7 +157,7 @@ impl Origin {
                 }
                 continue;
             }
-            let length = PIECE.min(fetch.end - fetch.next);
+            let length = self.piece.min(fetch.end - fetch.next);
             self.sending = Some((slot, length));
             match self.capacity {
                 Some(capacity) => out.push(Next::Served(now + transmission(length as f64, capacity))),
@@ -257,7 +258,7 @@ mod tests {
 
     #[test]
     fn capacity_is_shared() {
-        let mut origin = Origin::new(Some(1e6), 1e9, 1);
+        let mut origin = Origin::new(Some(1e6), 1e9, 16_384, 1);
         let slots = [0, 1].map(|number| origin.request(0, number, 0, 0..1_000_000, 10_000));
         let done = run(&mut origin, &[(0, slots[0]), (0, slots[1])]);
         assert_eq!(done.len(), 2);
@@ -273,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_connection_has_its_own_limit() {
-        let mut origin = Origin::new(None, 1e6, 1);
+        let mut origin = Origin::new(None, 1e6, 16_384, 1);
         let slot = origin.request(0, 7, 0, 100..1_000_100, 10_000);
         let done = run(&mut origin, &[(0, slot)]);
         assert_eq!(done[0].0, 7);
@@ -282,7 +283,7 @@ mod tests {
 
     #[test]
     fn aborted_fetches_stop_costing() {
-        let mut origin = Origin::new(Some(1e6), 1e9, 1);
+        let mut origin = Origin::new(Some(1e6), 1e9, 16_384, 1);
         let slots = [0, 1].map(|number| origin.request(0, number, 0, 0..1_000_000, 10_000));
         origin.abort(slots[0]);
         let done = run(&mut origin, &[(0, slots[0]), (0, slots[1])]);

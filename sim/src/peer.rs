@@ -1,10 +1,10 @@
 //! One viewer at run time: its machines, its links and its accounts.
 
-use ppspp::{LinkId, PeerId, Swarm, Timestamp};
+use ppspp::neighbourhood::{Bucket, Limits};
+use ppspp::{LinkId, Neighbourhood, PeerId, Swarm, Timestamp};
 use tracker_protocol::client::Client;
 
 use crate::access::{Downlink, Uplink};
-use crate::neighbours::{Neighbours, Places};
 use crate::plain::PlainLoader;
 use crate::player::{Experience, Player};
 
@@ -33,6 +33,8 @@ pub struct Link {
     pub side: u8,
     /// Since when.
     pub since: Timestamp,
+    /// Payload bytes from and to the other side that the neighbourhood has not been told of.
+    pub exchanged: (u64, u64),
 }
 
 /// Bytes and counts of one viewer.
@@ -62,6 +64,10 @@ pub struct Account {
     pub bad_segments: u32,
     /// Segments that failed.
     pub failed_segments: u32,
+    /// Live segments whose proof came too late or was no good.
+    pub unproven: u32,
+    /// Signatures and certificates that were refused.
+    pub refused: u32,
 }
 
 /// See the module.
@@ -82,7 +88,7 @@ pub struct Peer {
     /// What became of the viewer, once it is gone.
     pub experience: Experience,
     /// Whom it knows.
-    pub neighbours: Neighbours,
+    pub neighbours: Neighbourhood,
     /// Its uplink.
     pub uplink: Uplink,
     /// When the uplink's event is scheduled.
@@ -93,10 +99,6 @@ pub struct Peer {
     pub links: Vec<Link>,
     /// Connections being made.
     pub attempts: Vec<u32>,
-    /// Own attempts among them.
-    pub dials: usize,
-    /// Links begun by ourselves that are up.
-    pub outgoing: usize,
     next_link: u32,
     /// Number of the tracker socket in use; frames of others are void.
     pub socket: u32,
@@ -116,6 +118,14 @@ pub struct Peer {
     pub player_due: Timestamp,
     /// When there may be somebody to dial.
     pub dial_due: Timestamp,
+    /// When it is looked whether there are enough neighbours.
+    pub find_due: Timestamp,
+    /// When the playlist is to be asked for.
+    pub playlist_due: Timestamp,
+    /// When it was asked for last.
+    pub playlist_asked: Timestamp,
+    /// Signals it has passed on, by their senders.
+    pub relayed: Vec<(u32, Bucket)>,
     /// The event scheduled for the earliest of all timers.
     pub wake_at: Timestamp,
     /// It goes at this time, because it has seen the end.
@@ -126,7 +136,7 @@ pub struct Peer {
 
 impl Peer {
     /// A viewer that is not here yet. Rates in bytes per second.
-    pub fn new(id: PeerId, up: f64, down: f64, max_peers: usize) -> Self {
+    pub fn new(id: PeerId, up: f64, down: f64, max_peers: usize, seed: u64) -> Self {
         Self {
             id,
             here: false,
@@ -135,14 +145,12 @@ impl Peer {
             client: None,
             player: None,
             experience: Experience::default(),
-            neighbours: Neighbours::new(max_peers, Timestamp(0)),
+            neighbours: Neighbourhood::new(id, Limits::up_to(max_peers), seed),
             uplink: Uplink::new(up),
             uplink_at: NEVER,
             downlink: Downlink::new(down),
             links: Vec::new(),
             attempts: Vec::new(),
-            dials: 0,
-            outgoing: 0,
             next_link: 0,
             socket: 0,
             expect_until: NOT_EXPECTED,
@@ -153,6 +161,10 @@ impl Peer {
             client_due: NEVER,
             player_due: NEVER,
             dial_due: NEVER,
+            find_due: NEVER,
+            playlist_due: NEVER,
+            playlist_asked: NEVER,
+            relayed: Vec::new(),
             wake_at: NEVER,
             goes_at: NEVER,
             account: Account::default(),
@@ -172,13 +184,10 @@ impl Peer {
         Some(self.links[at])
     }
 
-    /// How many places are taken.
-    pub fn places(&self) -> Places {
-        Places {
-            all: self.links.len() + self.attempts.len(),
-            outgoing: self.outgoing + self.dials,
-            dials: self.dials,
-        }
+    /// The same, to be changed.
+    pub fn link_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        let at = self.links.binary_search_by_key(&id, |link| link.id).ok()?;
+        Some(&mut self.links[at])
     }
 
     /// The swarm, if it takes part in one.
@@ -203,6 +212,8 @@ impl Peer {
             .min(self.client_due)
             .min(self.player_due)
             .min(self.dial_due)
+            .min(self.find_due)
+            .min(self.playlist_due)
             .min(self.goes_at)
             .min(expect)
     }

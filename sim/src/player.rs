@@ -8,6 +8,8 @@ use ppspp::Timestamp;
 const MAX_LOADS: usize = 12;
 /// The same before anything can be played.
 const MAX_STARTING_LOADS: usize = 1;
+/// Segments between a live stream's edge and where a viewer starts (RFC 8216 §6.3.3).
+const HOLD_BACK: u32 = 3;
 
 /// What the player wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +59,10 @@ pub struct Experience {
 #[derive(Debug)]
 pub struct Player {
     segment_us: u64,
+    /// Segments of the whole stream.
     segments: u32,
+    /// Those that are listed: from here, before there.
+    listed: (u32, u32),
     goal_us: u64,
     state: State,
     position: u64,
@@ -74,6 +79,7 @@ impl Player {
         Self {
             segment_us,
             segments,
+            listed: (0, segments),
             goal_us,
             state: State::Loading { since: now },
             position: u64::from(start) * segment_us,
@@ -82,6 +88,37 @@ impl Player {
             asked: Vec::new(),
             experience: Experience::default(),
         }
+    }
+
+    /// The same for a live stream: nothing is known before its playlist.
+    pub fn live(segments: u32, segment_us: u64, goal_us: u64, now: Timestamp) -> Self {
+        Self {
+            listed: (0, 0),
+            ..Self::new(segments, segment_us, goal_us, 0, now)
+        }
+    }
+
+    /// A live stream's playlist names the segments from `first` on and before `next`. The first one says where to
+    /// start: [`HOLD_BACK`] segments before its end. So does one that no longer has what is to be played next.
+    /// Returns whether there is anything new.
+    pub fn listed(&mut self, first: u32, next: u32, now: Timestamp, actions: &mut Vec<Action>) -> bool {
+        let fresh = self.listed.1 == 0;
+        let news = next > self.listed.1;
+        self.listed = (first, next);
+        self.progress(now);
+        let waits = !matches!(self.state, State::Playing { .. });
+        if fresh {
+            self.position = u64::from(next.saturating_sub(HOLD_BACK)) * self.segment_us;
+        } else if waits && self.current() < first && !self.has(self.current()) {
+            self.jump(next.saturating_sub(HOLD_BACK), actions);
+            self.refresh(now, actions);
+        }
+        news
+    }
+
+    /// Is everything listed that ever will be?
+    pub fn is_complete(&self) -> bool {
+        self.listed.1 == self.segments
     }
 
     /// What became of the viewer until `now`.
@@ -141,8 +178,15 @@ impl Player {
             State::Playing { since } => self.experience.played += now.since(since),
             State::Loading { .. } | State::Ended => {}
         }
-        self.position = u64::from(segment) * self.segment_us;
         self.state = State::Loading { since: now };
+        self.jump(segment, actions);
+        self.refresh(now, actions);
+        self.step(now, actions);
+    }
+
+    /// Moves the playhead, and withdraws what is far away from it.
+    fn jump(&mut self, segment: u32, actions: &mut Vec<Action>) {
+        self.position = u64::from(segment) * self.segment_us;
         let window = segment..segment + (self.goal_us / self.segment_us) as u32 + 1;
         self.asked.retain(|asked| {
             let keep = window.contains(asked);
@@ -151,8 +195,6 @@ impl Player {
             }
             keep
         });
-        self.refresh(now, actions);
-        self.step(now, actions);
     }
 
     /// Moves the playhead on. Returns whether it runs or stands other than before.
@@ -219,7 +261,7 @@ impl Player {
         } else {
             MAX_STARTING_LOADS
         };
-        for segment in self.current()..self.segments {
+        for segment in self.current().max(self.listed.0)..self.listed.1 {
             let start = u64::from(segment) * self.segment_us;
             if self.asked.len() >= limit || start >= self.position + self.goal_us {
                 break;
@@ -289,6 +331,30 @@ mod tests {
         assert_eq!(experience.played, Duration::from_secs(6));
         assert_eq!(experience.stalled, Duration::from_secs(3));
         assert_eq!(experience.stalls, 1);
+    }
+
+    #[test]
+    fn a_live_player_follows_the_playlist() {
+        let mut player = Player::live(100, 2 * SECOND, 30 * SECOND, at(0));
+        assert_eq!(step(&mut player, 0), []);
+        let mut actions = Vec::new();
+        player.listed(0, 10, at(1), &mut actions);
+        assert!(actions.is_empty());
+        assert_eq!(step(&mut player, 1), [demand(7, 1)]);
+        player.completed(7, at(2));
+        assert_eq!(step(&mut player, 2), [demand(8, 4), demand(9, 6)]);
+        player.completed(8, at(3));
+        player.completed(9, at(3));
+        player.listed(1, 11, at(3), &mut actions);
+        assert_eq!(step(&mut player, 3), [demand(10, 8)]);
+        // The rest of the stream does not come for a minute.
+        player.listed(30, 40, at(60), &mut actions);
+        assert_eq!(actions, [Action::Withdraw { segment: 10 }]);
+        assert_eq!(
+            step(&mut player, 60),
+            [demand(37, 60), demand(38, 62), demand(39, 64)]
+        );
+        assert_eq!(player.experience(at(61)).stalled, Duration::from_secs(53));
     }
 
     #[test]

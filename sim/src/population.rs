@@ -8,8 +8,10 @@ use crate::scenario::Scenario;
 pub enum Cheat {
     /// Not at all.
     None,
-    /// Announces chunks and never sends one.
+    /// Takes and gives nothing.
     FreeRider,
+    /// Announces chunks and never sends one.
+    Liar,
     /// Changes a byte of every chunk it sends.
     Polluter,
 }
@@ -99,7 +101,10 @@ fn viewer(scenario: &Scenario, rng: &mut fastrand::Rng) -> Viewer {
     let viewers = &scenario.viewers;
     let regions = &scenario.network.regions;
     let segments = scenario.content.segments;
-    let media = f64::from(segments) * scenario.content.segment_s;
+    let media = match scenario.content.live {
+        Some(_) => scenario.duration_s,
+        None => f64::from(segments) * scenario.content.segment_s,
+    };
     let access = &scenario.access[pick(rng, scenario.access.iter().map(|access| access.share))];
     let nat = &scenario.network.nat;
     let start = if rng.f64() < viewers.start_anywhere {
@@ -109,12 +114,13 @@ fn viewer(scenario: &Scenario, rng: &mut fastrand::Rng) -> Viewer {
     };
     let leaves = (rng.f64() < viewers.leave_early).then(|| micros(media * (0.05 + 0.9 * rng.f64())));
     let cheats = &scenario.cheats;
-    let cheat = [Cheat::FreeRider, Cheat::Polluter, Cheat::None][pick(
+    let cheat = [Cheat::FreeRider, Cheat::Liar, Cheat::Polluter, Cheat::None][pick(
         rng,
         [
             cheats.free_riders,
+            cheats.liars,
             cheats.polluters,
-            1.0 - cheats.free_riders - cheats.polluters,
+            1.0 - cheats.free_riders - cheats.liars - cheats.polluters,
         ],
     )];
     let mut key = [0; 65];

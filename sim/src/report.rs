@@ -60,6 +60,10 @@ pub struct Traffic {
     pub bad_segments: u64,
     /// Segments given up by the swarm.
     pub failed_segments: u64,
+    /// Live segments handed to players without a proof.
+    pub unproven: u64,
+    /// Signatures and certificates that were refused.
+    pub refused: u64,
     /// Times that somebody banned a peer that had not sent wrong bytes.
     pub honest_banned: u32,
 }

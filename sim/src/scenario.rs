@@ -48,6 +48,33 @@ pub struct Content {
     /// Bytes in a chunk.
     #[serde(default = "default_chunk_size")]
     pub chunk_size: u32,
+    /// What chunks are made of.
+    #[serde(default)]
+    pub payload: Payload,
+    /// A live stream; absent = everything is there from the start.
+    #[serde(default)]
+    pub live: Option<Live>,
+}
+
+/// What chunks are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Payload {
+    /// Stubs that stand for bytes, with hashes made beforehand: for many thousands of viewers.
+    #[default]
+    Stubs,
+    /// Real bytes, hashed by everybody: for hundreds.
+    Bytes,
+}
+
+/// A live stream: one more segment of `content.segments` every `content.segment_s`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    /// Segments that are there when the run begins.
+    pub published: u32,
+    /// Segments that the playlist lists, and that peers keep.
+    pub discard_window: u32,
 }
 
 fn default_chunk_size() -> u32 {
@@ -199,8 +226,10 @@ pub struct Outage {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cheats {
-    /// Share that announces chunks and never sends one.
+    /// Share that takes and gives nothing: it neither announces chunks nor sends any.
     pub free_riders: f64,
+    /// Share that announces chunks and never sends one.
+    pub liars: f64,
     /// Share that changes a byte of every chunk it sends.
     pub polluters: f64,
 }
@@ -308,6 +337,7 @@ impl Scenario {
             |size| (1024.0..=32_768.0).contains(&size),
             "1024 to 32768",
         )?;
+        self.check_live()?;
         if let Some(capacity) = self.origin.capacity_kbps {
             positive("origin.capacity_kbps", capacity)?;
         }
@@ -342,6 +372,29 @@ impl Scenario {
         self.check_viewers()
     }
 
+    fn check_live(&self) -> Result<(), ScenarioError> {
+        let Some(live) = &self.content.live else {
+            return Ok(());
+        };
+        let segments = f64::from(self.content.segments);
+        let published = f64::from(live.published);
+        check(
+            "content.live.published",
+            published,
+            |published| (4.0..=segments).contains(&published),
+            "4 to content.segments",
+        )?;
+        check(
+            "content.live.discard_window",
+            f64::from(live.discard_window),
+            |window| (4.0..=1000.0).contains(&window),
+            "4 to 1000",
+        )?;
+        let nothing = |key, found| check(key, found, |value| value == 0.0, "0 in a live stream");
+        nothing("viewers.start_anywhere", self.viewers.start_anywhere)?;
+        nothing("viewers.seeks_per_hour", self.viewers.seeks_per_hour)
+    }
+
     fn check_viewers(&self) -> Result<(), ScenarioError> {
         let viewers = &self.viewers;
         check(
@@ -369,10 +422,11 @@ impl Scenario {
             )?;
         }
         share("cheats.free_riders", self.cheats.free_riders)?;
+        share("cheats.liars", self.cheats.liars)?;
         share("cheats.polluters", self.cheats.polluters)?;
         share(
-            "cheats.free_riders + cheats.polluters",
-            self.cheats.free_riders + self.cheats.polluters,
+            "cheats.free_riders + cheats.liars + cheats.polluters",
+            self.cheats.free_riders + self.cheats.liars + self.cheats.polluters,
         )?;
         share("mobile.share", self.mobile.share)?;
         if self.mobile.share > 0.0 {
@@ -417,6 +471,28 @@ arrive_within_s = 10
 linger_s = 30
 "#;
 
+    /// The same, of a live stream.
+    pub(crate) const SMALL_LIVE: &str = r#"
+name = "small-live"
+shows = "Eight viewers."
+duration_s = 60
+content = { bitrate_kbps = 800, segment_s = 2, segments = 40, live = { published = 6, discard_window = 10 } }
+origin = { capacity_kbps = 20000, connection_kbps = 10000, latency_ms = 5, region = "europe" }
+[network]
+regions = { europe = 0.5, north-america = 0.5 }
+nat = { open = 0.5, restricted = 0.5 }
+jitter_ms = 2
+loss = 0.001
+[[access]]
+share = 1
+up_kbps = 2000
+down_kbps = 10000
+latency_ms = 5
+[viewers]
+count = 8
+arrive_within_s = 10
+"#;
+
     fn error(from: &str, to: &str) -> String {
         assert!(SMALL.contains(from));
         Scenario::parse(&SMALL.replace(from, to)).unwrap_err().to_string()
@@ -442,5 +518,12 @@ linger_s = 30
         );
         assert!(error("\"europe\"", "\"mars\"").contains("region"));
         assert!(error("duration_s = 60", "duration_s = nan").contains("duration_s"));
+        let live = SMALL_LIVE.replace("count = 8", "count = 8\nseeks_per_hour = 1");
+        assert!(
+            Scenario::parse(&live)
+                .unwrap_err()
+                .to_string()
+                .contains("seeks_per_hour")
+        );
     }
 }

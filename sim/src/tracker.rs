@@ -3,14 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ppspp::Timestamp;
+use ppspp::{PeerId, Timestamp};
 use tracker_protocol::server::{Changes, Peer, PeerConfig, PeerState, Verdict};
 use tracker_protocol::{
-    Bye, DEFAULT_PEERS, ErrorCode, Event, Hello, Limits, MAX_FRAME, MAX_OFFERS, MAX_PEERS, MAX_SDP,
-    NONCE_LEN, PeerAddr, PeerGroup, PeerInfo, PeerInfoExt, PeerMode, PeerNum, Request, RequestBody, Response,
-    SUPPORTS_OFFERS, SUPPORTS_SIGNAL, Signal, SwarmResult, encode_base64url,
+    Bye, DEFAULT_PEERS, ErrorCode, Event, Hello, IssuedCertificate, KEY_BLOB_LEN, Limits, MAX_FRAME,
+    MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN, PeerAddr, PeerGroup, PeerInfo, PeerInfoExt, PeerMode, PeerNum,
+    Request, RequestBody, Response, ResponseExt, SUPPORTS_CERT, SUPPORTS_OFFERS, SUPPORTS_SIGNAL, Signal,
+    SwarmResult, SwarmResultExt, encode_base64url,
 };
 
+use crate::membership;
+
+/// The key that certificates are signed with, as far as anybody looks.
+const KEY: [u8; KEY_BLOB_LEN] = {
+    let mut key = [0; KEY_BLOB_LEN];
+    key[0] = 13;
+    key
+};
 /// Seconds between reports, told to peers: the default of the real tracker.
 const REPORT_INTERVAL: u64 = 30;
 
@@ -93,14 +102,16 @@ impl Tracker {
         let hello = Hello {
             nonce: encode_base64url(&nonce),
             time: now.0 / 1000,
-            supports: vec![SUPPORTS_SIGNAL.to_owned(), SUPPORTS_OFFERS.to_owned()],
+            supports: [SUPPORTS_SIGNAL, SUPPORTS_OFFERS, SUPPORTS_CERT]
+                .map(str::to_owned)
+                .into(),
             limits: Limits {
                 frame: MAX_FRAME as u64,
                 offers: MAX_OFFERS as u64,
                 peers: MAX_PEERS,
                 sdp: MAX_SDP as u64,
             },
-            tracker_key: None,
+            tracker_key: Some(encode_base64url(&KEY)),
         };
         Event::Hello(hello).encode().unwrap_or_default()
     }
@@ -167,19 +178,26 @@ impl Tracker {
         };
         let response = match entry.machine.request(now.0, &request, frame) {
             Verdict::Replay(answer) => return out.push(Outgoing::Frame(viewer, answer)),
-            Verdict::Refuse(response) => response,
-            Verdict::Connect(changes) => self.connected(viewer, &request, changes),
+            Verdict::Refuse(response) => *response,
+            Verdict::Connect(changes) => self.connected(viewer, &request, &changes, now),
             Verdict::Proceed => match &request.body {
                 RequestBody::Connect(_) => Response::ok(&request.transaction_id),
                 RequestBody::StatReport(stats) => {
                     let mut response = Response::ok(&request.transaction_id);
-                    response.swarm_result = stats.iter().map(|stat| result(&stat.swarm_id, None)).collect();
+                    response.swarm_result = stats
+                        .iter()
+                        .map(|stat| self.counted(&stat.swarm_id, None))
+                        .collect();
                     response
                 }
+                RequestBody::Cert(swarm) => Response {
+                    ext: self.certificate(viewer, swarm, now),
+                    ..Response::ok(&request.transaction_id)
+                },
                 RequestBody::Find(find) => {
                     let group = self.list(viewer, find.peer_num.as_ref(), &request.ext.exclude);
                     Response {
-                        swarm_result: vec![result(&find.swarm_id, Some(group))],
+                        swarm_result: vec![self.counted(&find.swarm_id, Some(group))],
                         ..Response::ok(&request.transaction_id)
                     }
                 }
@@ -214,7 +232,7 @@ impl Tracker {
         }
     }
 
-    fn connected(&mut self, viewer: u32, request: &Request, changes: Changes) -> Response {
+    fn connected(&mut self, viewer: u32, request: &Request, changes: &Changes, now: Timestamp) -> Response {
         let mut response = Response::ok(&request.transaction_id);
         let RequestBody::Connect(connect) = &request.body else {
             return response;
@@ -223,13 +241,13 @@ impl Tracker {
             if *swarm == self.swarm {
                 self.leave(viewer);
             }
-            response.swarm_result.push(result(swarm, None));
+            response.swarm_result.push(SwarmResult::ok(swarm));
         }
         for (swarm, mode) in &changes.joined {
             if *swarm != self.swarm {
                 let refused = SwarmResult {
                     result: 1,
-                    ..result(swarm, None)
+                    ..SwarmResult::ok(swarm)
                 };
                 response.swarm_result.push(refused);
                 continue;
@@ -237,11 +255,42 @@ impl Tracker {
             self.join(viewer, &request.ext.supports);
             let asks = *mode == PeerMode::Leech || connect.peer_num.is_some();
             let group = asks.then(|| self.list(viewer, connect.peer_num.as_ref(), &request.ext.exclude));
-            response.swarm_result.push(result(swarm, group));
+            response.swarm_result.push(self.counted(swarm, group));
+            if !request.ext.want.is_empty() {
+                response.ext = self.certificate(viewer, swarm, now);
+            }
         }
         response.ext.interval = Some(REPORT_INTERVAL);
         response.ext.track_timeout = Some(self.config.track_timeout / 1_000_000);
         response
+    }
+
+    /// A swarm's result, with the number of its members.
+    fn counted(&self, swarm: &str, peer_group: Option<PeerGroup>) -> SwarmResult {
+        SwarmResult {
+            peer_group,
+            ext: SwarmResultExt {
+                members: Some(self.members.len() as u64),
+            },
+            ..SwarmResult::ok(swarm)
+        }
+    }
+
+    fn certificate(&self, viewer: u32, swarm: &str, now: Timestamp) -> ResponseExt {
+        let peer = self
+            .entries
+            .get(&viewer)
+            .and_then(|entry| PeerId::from_hex(&entry.id));
+        let expires = now.0 / 1_000_000 + membership::LIFETIME;
+        let certs = peer.map(|peer| IssuedCertificate {
+            swarm_id: swarm.to_owned(),
+            cert: encode_base64url(&membership::issue(&peer, expires)),
+            expires,
+        });
+        ResponseExt {
+            certs: certs.into_iter().collect(),
+            ..ResponseExt::default()
+        }
     }
 
     fn join(&mut self, viewer: u32, supports: &[String]) {
@@ -322,7 +371,11 @@ impl Tracker {
                 Some(PeerInfo {
                     peer_id: entry.id.clone(),
                     peer_addr: PeerAddr::private(),
-                    ext: PeerInfoExt { mode, via },
+                    ext: PeerInfoExt {
+                        mode,
+                        role: None,
+                        via,
+                    },
                 })
             })
             .collect();
@@ -349,14 +402,6 @@ impl Tracker {
         let push = Event::Signal(Box::new(signal.clone()));
         out.push(Outgoing::Frame(target, push.encode().unwrap_or_default()));
         Ok(())
-    }
-}
-
-fn result(swarm: &str, peer_group: Option<PeerGroup>) -> SwarmResult {
-    SwarmResult {
-        swarm_id: swarm.to_owned(),
-        result: 0,
-        peer_group,
     }
 }
 

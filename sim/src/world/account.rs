@@ -120,6 +120,8 @@ impl World {
             dials_failed: ratio(dials_failed, dials_failed + links),
             bad_segments: sum(|account| u64::from(account.bad_segments)),
             failed_segments: sum(|account| u64::from(account.failed_segments)),
+            unproven: sum(|account| u64::from(account.unproven)),
+            refused: sum(|account| u64::from(account.refused)),
             honest_banned: self.honest_banned,
         }
     }

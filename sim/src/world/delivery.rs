@@ -2,8 +2,8 @@
 
 use core::ops::Range;
 
-use ppspp::FetchId;
 use ppspp::swarm::Input;
+use ppspp::{FetchId, Timestamp};
 
 use super::{Event, Mode, World};
 use crate::log::Entry;
@@ -36,7 +36,7 @@ impl World {
         if let Some(player) = &peer.player {
             peer.player_due = player.next_wake().unwrap_or(NEVER);
             if player.has_ended() && peer.goes_at == NEVER {
-                peer.goes_at = ppspp::Timestamp(now.0 + linger);
+                peer.goes_at = Timestamp(now.0 + linger);
             }
         }
     }
@@ -69,7 +69,7 @@ impl World {
             && let Some(Loader::Plain(loader)) = &mut self.peers[who as usize].loader
             && let Some(load) = loader.start_next()
         {
-            self.fetch(who, load.fetch, load.segment, 0..self.content.size(load.segment));
+            self.fetch(who, load.fetch, load.segment, 0..u64::MAX);
         }
     }
 
@@ -107,17 +107,75 @@ impl World {
         viewer.latency + viewer.region.latency(self.scenario.origin.region)
     }
 
-    pub(super) fn fetch(&mut self, who: u32, number: u32, segment: u32, bytes: Range<u64>) {
+    /// When a viewer's request that is sent now has been worked on. The first one makes the connection: a round trip
+    /// each for TCP and TLS.
+    fn request(&mut self, who: u32) -> Timestamp {
         let latency = self.origin_latency(who);
-        let slot = self.origin.request(who, number, segment, bytes, latency);
         let peer = &mut self.peers[who as usize];
-        peer.fetches.push((number, slot));
-        // The first request makes the connection: a round trip each for TCP and TLS.
         let set_up = if peer.origin_connected { 0 } else { 4 * latency };
         peer.origin_connected = true;
         let work = (self.scenario.origin.latency_ms * 1000.0) as u64;
-        let at = self.after(set_up + latency + work);
+        self.after(set_up + latency + work)
+    }
+
+    /// Bytes to the end of the segment where `bytes` has none.
+    pub(super) fn fetch(&mut self, who: u32, number: u32, segment: u32, bytes: Range<u64>) {
+        let at = self.request(who);
+        let latency = self.origin_latency(who);
+        let bytes = bytes.start..bytes.end.min(self.content.size(segment));
+        let slot = self.origin.request(who, number, segment, bytes, latency);
+        self.peers[who as usize].fetches.push((number, slot));
         self.queue.push(at, Event::Origin(Next::Ready(at, slot)));
+    }
+
+    /// A live segment's proof: a small file beside it, from the same server.
+    pub(super) fn ask_for_proof(&mut self, who: u32, segment: u32) {
+        let at = self.request(who);
+        self.queue.push(at, Event::ProofAsked(who, segment));
+    }
+
+    pub(super) fn proof_asked(&mut self, viewer: u32, segment: u32) {
+        let event = Event::Proof {
+            viewer,
+            segment,
+            proof: self.content.proof(segment, self.now),
+        };
+        self.queue.push(self.after(self.origin_latency(viewer)), event);
+    }
+
+    // ---- the playlist
+
+    /// Asks for the playlist; the next time comes with the answer.
+    pub(super) fn ask_for_playlist(&mut self, who: u32) {
+        let at = self.request(who);
+        let peer = &mut self.peers[who as usize];
+        peer.playlist_due = NEVER;
+        peer.playlist_asked = self.now;
+        self.queue.push(at, Event::Playlist(who));
+    }
+
+    pub(super) fn playlist_asked(&mut self, who: u32) {
+        let (first, next) = self.content.listed(self.now);
+        let at = self.after(self.origin_latency(who));
+        self.queue.push(at, Event::Listed(who, first, next));
+    }
+
+    /// A playlist is here: again after the target duration, or half of it when nothing is new (RFC 8216 §6.3.4).
+    pub(super) fn listed(&mut self, who: u32, first: u32, next: u32) {
+        let target = self.content.segment_us();
+        let mut actions = core::mem::take(&mut self.actions);
+        let peer = &mut self.peers[who as usize];
+        if let Some(player) = &mut peer.player {
+            let news = player.listed(first, next, self.now, &mut actions);
+            let wait = if news { target } else { target / 2 };
+            if !player.is_complete() {
+                peer.playlist_due = Timestamp(peer.playlist_asked.0 + wait).max(self.now);
+            }
+            peer.play = true;
+        }
+        self.carry_out(who, &mut actions);
+        self.actions = actions;
+        self.settle(who);
     }
 
     pub(super) fn cancel_fetch(&mut self, who: u32, number: u32) {
@@ -181,6 +239,9 @@ impl World {
                 let data = self.content.bytes(segment, start..reached);
                 let fetch = FetchId(number);
                 self.swarm_input(who, Input::OriginData { fetch, data });
+                if reached == end {
+                    self.swarm_input(who, Input::OriginEnd { fetch });
+                }
             }
             Some(Loader::Plain(loader)) => {
                 let complete = if reached == end {

@@ -1,13 +1,16 @@
 //! Swarms and the datagrams between them.
 
 use bytes::Bytes;
+use ppspp::neighbourhood::Outcome;
 use ppspp::swarm::{Input, Reason};
 use ppspp::{Event as SwarmEvent, Lane, LinkId, Output, Source, Timestamp};
 
 use super::{Event, World};
 use crate::access::{packets, wire_bytes};
 use crate::connection::{HIGH_WATER, LOW_WATER, end_of, have_bytes, key};
+use crate::content::sign;
 use crate::log::Entry;
+use crate::membership;
 use crate::population::Cheat;
 
 /// A lost packet of a chunk is noticed by those behind it and sent again: this part of a round trip, in eighths.
@@ -41,9 +44,38 @@ impl World {
                     bytes,
                 } => self.fetch(who, fetch.0, segment, bytes),
                 Output::CancelOrigin { fetch } => self.cancel_fetch(who, fetch.0),
+                Output::FetchProof { segment } => self.ask_for_proof(who, segment),
+                // What a browser takes a fraction of a millisecond for.
+                Output::CheckSignature {
+                    check,
+                    message,
+                    signature,
+                } => {
+                    let valid = sign(&message) == signature;
+                    self.answer(who, Input::SignatureChecked { check, valid });
+                }
+                Output::CheckCertificate { check, certificate } => {
+                    let member = membership::check(&certificate);
+                    self.answer(who, Input::CertificateChecked { check, member });
+                }
+                Output::Candidate { peer, via, .. } => {
+                    if let Some(link) = self.peers[who as usize].link(via) {
+                        let ends = &self.connections[link.connection as usize].ends;
+                        let via = ends[usize::from(1 - link.side)].viewer;
+                        self.named(who, peer, self.peers[via as usize].id);
+                    }
+                }
                 Output::Disconnect { link, reason } => self.disconnect(who, link, reason),
                 Output::Event(event) => self.swarm_event(who, event),
             }
+        }
+    }
+
+    /// Tells a swarm what it asked for; what it says to that comes in its turn.
+    fn answer(&mut self, who: u32, input: Input) {
+        let now = self.now;
+        if let Some(swarm) = self.peers[who as usize].swarm() {
+            swarm.handle(now, input);
         }
     }
 
@@ -54,7 +86,10 @@ impl World {
             SwarmEvent::Chunk { chunk, bytes, source } => {
                 self.log.record(now, Entry::Chunk, who, chunk);
                 match source {
-                    Source::Peer(_) => peer.account.from_peers += u64::from(bytes),
+                    Source::Peer(link) => {
+                        peer.account.from_peers += u64::from(bytes);
+                        self.exchanged(who, link, bytes, 0);
+                    }
                     Source::Origin => peer.account.from_origin += u64::from(bytes),
                 }
             }
@@ -70,7 +105,17 @@ impl World {
                 Some(_) => peer.account.discarded_peers += bytes as u64,
                 None => peer.account.discarded_origin += bytes as u64,
             },
-            SwarmEvent::Uploaded { bytes, .. } => peer.account.uploaded += u64::from(bytes),
+            SwarmEvent::Uploaded { bytes, link } => {
+                peer.account.uploaded += u64::from(bytes);
+                self.exchanged(who, link, 0, bytes);
+            }
+            SwarmEvent::Unproven { segment, .. } => {
+                peer.account.unproven += 1;
+                self.completed(who, segment);
+            }
+            SwarmEvent::MunroRefused { .. } | SwarmEvent::CertificateRefused { .. } => {
+                peer.account.refused += 1;
+            }
             SwarmEvent::BadChunk { .. } => {}
         }
     }
@@ -98,22 +143,23 @@ impl World {
         let Some(link) = self.peers[who as usize].link(id) else {
             return;
         };
-        let wire = wire_bytes(datagram.len());
         match lane {
-            Lane::Control => self.transmit_control(who, link.connection, link.side, wire, datagram),
+            Lane::Control => self.transmit_control(who, link.connection, link.side, datagram),
             Lane::Bulk => {
+                let length = datagram.len() + self.content.claimed(&datagram);
                 let Some(datagram) = self.falsify(who, datagram) else {
                     return;
                 };
                 let connection = &mut self.connections[link.connection as usize];
                 let end = &mut connection.ends[usize::from(link.side)];
-                end.queued += datagram.len();
-                end.told = end.told.saturating_sub(datagram.len());
-                end.queue.push_back(datagram);
+                end.queued += length;
+                end.told = end.told.saturating_sub(length);
+                end.queue.push_back((datagram, length));
                 if end.queue.len() == 1 {
+                    let key = key(link.connection, link.side);
                     self.peers[who as usize]
                         .uplink
-                        .enqueue(key(link.connection, link.side), wire, self.now);
+                        .enqueue(key, wire_bytes(length), self.now);
                     self.arm_uplink(who);
                 }
             }
@@ -123,8 +169,8 @@ impl World {
     /// What a cheat does with a chunk it is about to send.
     fn falsify(&self, who: u32, datagram: Bytes) -> Option<Bytes> {
         match self.viewers[who as usize].cheat {
-            Cheat::None => Some(datagram),
-            Cheat::FreeRider => None,
+            Cheat::None | Cheat::FreeRider => Some(datagram),
+            Cheat::Liar => None,
             Cheat::Polluter => {
                 let mut bytes = Vec::from(datagram);
                 if let Some(last) = bytes.last_mut() {
@@ -135,10 +181,11 @@ impl World {
         }
     }
 
-    fn transmit_control(&mut self, who: u32, connection: u32, side: u8, wire: usize, data: Bytes) {
+    fn transmit_control(&mut self, who: u32, connection: u32, side: u8, data: Bytes) {
+        let wire = wire_bytes(data.len());
         let peer = &mut self.peers[who as usize];
         peer.account.control += data.len() as u64;
-        peer.account.have += have_bytes(&data) as u64;
+        peer.account.have += have_bytes(data.clone(), &self.format) as u64;
         let sent = peer.uplink.control(wire, self.now);
         let delay = self.path_delay(connection, wire, Lane::Control);
         let end = &mut self.connections[connection as usize].ends[usize::from(side)];
@@ -193,7 +240,7 @@ impl World {
             let sent = self.peers[who as usize].uplink.sent(now, |key| {
                 let (connection, side) = end_of(key);
                 let queue = &connections[connection as usize].ends[usize::from(side)].queue;
-                queue.get(1).map(|datagram| wire_bytes(datagram.len()))
+                queue.get(1).map(|(_, length)| wire_bytes(*length))
             });
             let Some(key) = sent else { break };
             let (connection, side) = end_of(key);
@@ -205,14 +252,14 @@ impl World {
 
     fn bulk_sent(&mut self, who: u32, connection: u32, side: u8) {
         let end = &mut self.connections[connection as usize].ends[usize::from(side)];
-        let Some(data) = end.queue.pop_front() else {
+        let Some((data, length)) = end.queue.pop_front() else {
             return;
         };
         let before = end.queued;
-        end.queued -= data.len();
+        end.queued -= length;
         let drained = before > LOW_WATER && end.queued <= LOW_WATER;
         let link = end.link;
-        let wire = wire_bytes(data.len());
+        let wire = wire_bytes(length);
         let delay = self.path_delay(connection, wire, Lane::Bulk);
         let at = self.after(delay);
         self.queue.push(
@@ -281,22 +328,12 @@ impl World {
         let ends = &self.connections[link.connection as usize].ends;
         let other = ends[usize::from(1 - link.side)].viewer;
         self.log.record(self.now, Entry::Dropped, who, other);
-        self.close_end(link.connection, link.side);
-        let latency = self.connections[link.connection as usize].latency;
-        self.queue.push(
-            self.after(latency),
-            Event::LinkDown {
-                connection: link.connection,
-                side: 1 - link.side,
-                broke: false,
-            },
-        );
+        self.hang_up(link.connection, link.side);
         if reason == Reason::Forged {
-            self.peers[who as usize].neighbours.ban(other);
+            let banned = self.peers[other as usize].id;
+            self.peers[who as usize].neighbours.ban(banned);
             self.honest_banned += u32::from(self.viewers[other as usize].cheat != Cheat::Polluter);
-        } else {
-            self.peers[who as usize].neighbours.failed(other, self.now);
         }
-        self.neighbours_changed(who);
+        self.closed(who, other, Outcome::Ended);
     }
 }

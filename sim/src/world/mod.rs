@@ -2,6 +2,7 @@
 //! next.
 
 mod account;
+mod connecting;
 mod delivery;
 mod exchange;
 mod signalling;
@@ -10,7 +11,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use core::time::Duration;
+use ppspp::live::SIGNATURE_LENGTH;
+use ppspp::message::Format;
 use ppspp::metadata::MetadataError;
+use ppspp::options::Addressing;
 use ppspp::swarm::Input;
 use ppspp::{Config, PeerId, Swarm, Timestamp};
 use tracker_protocol::PeerMode;
@@ -23,10 +27,11 @@ use crate::origin::{Next, Origin};
 use crate::peer::{Loader, NEVER, Peer};
 use crate::plain::PlainLoader;
 use crate::player::{Action, Player};
-use crate::population::{self, Viewer};
+use crate::population::{self, Cheat, Viewer};
 use crate::queue::Queue;
 use crate::scenario::Scenario;
 use crate::tracker::Tracker;
+use signalling::{FIND_PAUSE, Relayed};
 
 /// When every run begins: a round time, of which only differences matter.
 pub const START: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -92,6 +97,18 @@ enum Event {
         frame: String,
     },
     Vanished(u32, u32),
+    Relayed(u32, Relayed),
+    /// A viewer's request reaches the playlist.
+    Playlist(u32),
+    /// The answer: first segment listed, and the one after the last.
+    Listed(u32, u32, u32),
+    /// A viewer's request reaches a segment's proof.
+    ProofAsked(u32, u32),
+    Proof {
+        viewer: u32,
+        segment: u32,
+        proof: Option<Bytes>,
+    },
     TrackerTimer,
     TrackerDies,
     TrackerRevives,
@@ -116,6 +133,8 @@ pub struct World {
     tracker: Tracker,
     tracker_timer: Timestamp,
     swarm_hex: String,
+    /// How messages look between viewers.
+    format: Format,
     queue: Queue<Event>,
     rng: fastrand::Rng,
     log: Log,
@@ -134,9 +153,14 @@ impl World {
     /// Its content cannot be addressed in chunks.
     pub fn new(scenario: Scenario, seed: u64, mode: Mode) -> Result<Self, MetadataError> {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let content = Content::new(&scenario.content, &mut rng)?;
+        let content = Content::new(&scenario.content, START, &mut rng)?;
         let viewers = population::draw(&scenario, &mut rng);
         let swarm_hex = content.metadata().swarm_id().to_string();
+        let format = Format {
+            chunk_size: content.chunk_size(),
+            signature_length: content.is_live().then_some(SIGNATURE_LENGTH as u8),
+            addressing: Addressing::ChunkRanges32,
+        };
         let tracker = Tracker::new(swarm_hex.clone(), rng.fork());
         let capacity = scenario
             .origin
@@ -146,6 +170,7 @@ impl World {
         let origin = Origin::new(
             capacity,
             scenario.origin.connection_kbps * 125.0,
+            content.chunk_size(),
             content.segments(),
         );
         let mut peers = Vec::with_capacity(viewers.len());
@@ -155,7 +180,7 @@ impl World {
             let id = PeerId::from_hex(&hex).unwrap_or(PeerId([0; 32]));
             ids.insert(id, index as u32);
             let max_peers = scenario.viewers.max_peers as usize;
-            peers.push(Peer::new(id, viewer.up, viewer.down, max_peers));
+            peers.push(Peer::new(id, viewer.up, viewer.down, max_peers, viewer.seed));
         }
         let mut queue = Queue::default();
         for (index, viewer) in viewers.iter().enumerate() {
@@ -180,6 +205,7 @@ impl World {
             tracker,
             tracker_timer: NEVER,
             swarm_hex,
+            format,
             queue,
             rng,
             log: Log::default(),
@@ -245,6 +271,18 @@ impl World {
                 frame,
             } => self.frame_for_tracker(viewer, socket, &frame),
             Event::Vanished(viewer, socket) => self.vanished(viewer, socket),
+            Event::Relayed(viewer, relayed) => self.relayed(viewer, relayed),
+            Event::Playlist(viewer) => self.playlist_asked(viewer),
+            Event::Listed(viewer, first, next) => self.listed(viewer, first, next),
+            Event::ProofAsked(viewer, segment) => self.proof_asked(viewer, segment),
+            Event::Proof {
+                viewer,
+                segment,
+                proof,
+            } => {
+                self.swarm_input(viewer, Input::Proof { segment, proof });
+                self.settle(viewer);
+            }
             Event::TrackerTimer => self.tracker_timeout(),
             Event::TrackerDies => self.tracker_dies(),
             Event::TrackerRevives => self.tracker.revive(),
@@ -276,15 +314,25 @@ impl World {
         let (segments, segment_us) = (self.content.segments(), self.content.segment_us());
         let peer = &mut self.peers[who as usize];
         peer.here = true;
-        peer.player = Some(Player::new(segments, segment_us, goal, viewer.start, now));
+        peer.player = Some(if self.content.is_live() {
+            peer.playlist_due = now;
+            Player::live(segments, segment_us, goal, now)
+        } else {
+            Player::new(segments, segment_us, goal, viewer.start, now)
+        });
         peer.play = true;
         if self.mode == Mode::Hybrid {
             let config = Config {
-                peer_id: peer.id,
-                seed: viewer.seed,
                 urgent_window: Duration::from_secs_f64(self.scenario.viewers.urgent_window_s),
+                ..Config::new(peer.id, viewer.seed)
             };
-            let swarm = Swarm::new(config, self.content.metadata().clone());
+            let mut swarm = Swarm::new(config, self.content.metadata().clone());
+            if let Some(digests) = self.content.digests() {
+                swarm.simulate(digests);
+            }
+            if viewer.cheat == Cheat::FreeRider {
+                swarm.handle(now, Input::Upload(false));
+            }
             peer.loader = Some(Loader::Swarm(Box::new(swarm)));
             let tiers = vec![vec![TRACKER_URL.to_owned()]];
             peer.client = Some(Client::new(ClientConfig::new(
@@ -293,6 +341,7 @@ impl World {
                 viewer.seed,
             )));
             peer.expect_until = NEVER;
+            peer.find_due = Timestamp(now.0 + FIND_PAUSE);
             self.update_prospects(who);
             let swarm = self.swarm_hex.clone();
             let mode = PeerMode::Leech;
@@ -382,8 +431,13 @@ impl World {
         if self.peers[who as usize].client_due <= now {
             self.client_input(who, client::Input::Timeout);
         }
-        if self.peers[who as usize].dial_due <= now {
+        if self.peers[who as usize].find_due <= now {
+            self.look_for_peers(who);
+        } else if self.peers[who as usize].dial_due <= now {
             self.fill(who);
+        }
+        if self.peers[who as usize].playlist_due <= now {
+            self.ask_for_playlist(who);
         }
         self.update_prospects(who);
         self.settle(who);

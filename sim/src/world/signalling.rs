@@ -1,29 +1,45 @@
-//! Viewers, the tracker, and how connections come up and end.
+//! Viewers and the tracker: lists, certificates, and the signals that go through it or through a neighbour.
 
+use ppspp::neighbourhood::{Bucket, Hints, Pace, Source};
 use ppspp::swarm::Input;
 use ppspp::{PeerId, Timestamp};
 use tracker_protocol::client::{self, Output, Status};
 use tracker_protocol::{Kind, Signal};
 
-use super::{BROKEN_NOTICED, Event, World};
-use crate::connection::{Connection, HIGH_WATER, Phase, key};
+use super::{Event, World};
+use crate::access::wire_bytes;
 use crate::log::Entry;
-use crate::peer::{Link, NEVER, NOT_EXPECTED};
+use crate::peer::{NEVER, NOT_EXPECTED};
 use crate::tracker::Outgoing;
 
 /// After the tracker answered, this long passes before a lack of connections means that there are no neighbours
 /// (microseconds).
 const DIALLING: u64 = 500_000;
-/// The browser collects candidates and makes the description for this long (microseconds).
-const GATHERING: u64 = 100_000;
-/// From both descriptions being known to open channels, in round trips: ICE checks 1, DTLS 2, SCTP 1.
-const SET_UP_ROUND_TRIPS: u64 = 4;
-/// ICE gives up after this (microseconds).
-const ICE_FAILS: u64 = 15_000_000;
-/// An attempt that has not come up is given up after this (microseconds).
-const OFFER_LIFETIME: u64 = 50_000_000;
+/// How often it is looked whether there are enough neighbours (microseconds).
+pub(super) const FIND_PAUSE: u64 = 5_000_000;
+/// Neighbours are asked for peers when there are fewer of them: with a tracker, and without one.
+const FEW_NEIGHBOURS: usize = 3;
+const ENOUGH_NEIGHBOURS: usize = 10;
 /// What stands for a session description: nothing reads it.
 const DESCRIPTION: &str = "v=0";
+/// Bytes of a relayed envelope: a description with all its candidates.
+const RELAYED: usize = 3000;
+/// What a neighbour passes on for one sender, as the browser driver has it.
+const RELAYS: Pace = Pace {
+    burst: 5,
+    period: 12_000_000,
+};
+/// Senders whose relayed signals are counted at most.
+const MAX_SENDERS: usize = 64;
+
+/// A signal on its way through a neighbour.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Relayed {
+    from: u32,
+    to: u32,
+    connection: u32,
+    kind: Kind,
+}
 
 impl World {
     // ---- the client
@@ -84,15 +100,33 @@ impl World {
                 }
             }
             Output::Peers { peers, .. } => {
-                let ids = &self.ids;
-                let found = peers
-                    .iter()
-                    .filter_map(|info| ids.get(&PeerId::from_hex(&info.peer_id)?).copied());
-                let peer = &mut self.peers[who as usize];
-                found.for_each(|other| peer.neighbours.found(other, self.now));
+                let swarm = self.content.metadata().swarm_id();
+                let neighbours = &mut self.peers[who as usize].neighbours;
+                for peer in peers.iter().filter_map(|info| PeerId::from_hex(&info.peer_id)) {
+                    neighbours.found(self.now, swarm, peer, Source::Tracker, Hints::default());
+                }
                 self.fill(who);
             }
-            Output::Signal(signal) => self.signalled(who, &signal),
+            Output::Signal(signal) => {
+                if let Ok(connection) = signal.oid.parse() {
+                    self.signalled(who, connection, signal.kind);
+                }
+            }
+            Output::SwarmSize { members, .. } => {
+                let members = members as u32;
+                let swarm = self.content.metadata().swarm_id();
+                self.peers[who as usize].neighbours.set_size(swarm, members);
+                self.swarm_input(who, Input::SwarmSize(members));
+            }
+            Output::Certificate {
+                certificate, expires, ..
+            } => {
+                let input = Input::Certificate {
+                    certificate: certificate.into(),
+                    expires: Timestamp(expires * 1_000_000),
+                };
+                self.swarm_input(who, input);
+            }
             Output::SignalFailed { oid, .. } => {
                 if let Ok(connection) = oid.parse() {
                     self.attempt_ended(connection, who);
@@ -101,12 +135,15 @@ impl World {
             Output::Joined { .. } => {
                 let expect = self.after(DIALLING);
                 let peer = &mut self.peers[who as usize];
+                peer.neighbours.set_tracker(true);
                 peer.expect_until = expect;
                 self.update_prospects(who);
                 self.fill(who);
             }
             Output::Lost { .. } | Output::Refused { .. } => {
-                self.peers[who as usize].expect_until = NOT_EXPECTED;
+                let peer = &mut self.peers[who as usize];
+                peer.neighbours.set_tracker(false);
+                peer.expect_until = NOT_EXPECTED;
                 self.update_prospects(who);
             }
             Output::OffersSent(_) => {}
@@ -219,60 +256,19 @@ impl World {
         }
     }
 
-    // ---- making connections
+    // ---- signals
 
-    /// Dials as many candidates as there are places for.
-    pub(super) fn fill(&mut self, who: u32) {
-        loop {
-            let now = self.now;
-            let connections = &self.connections;
-            let peer = &mut self.peers[who as usize];
-            let joined = peer
-                .client
-                .as_ref()
-                .is_some_and(|client| client.status() == Status::Joined);
-            if !peer.here || !joined {
-                peer.dial_due = NEVER;
-                return;
-            }
-            let places = peer.places();
-            let (links, attempts) = (&peer.links, &peer.attempts);
-            let busy = |other: u32| {
-                let with = |connection: u32| {
-                    connections[connection as usize]
-                        .ends
-                        .iter()
-                        .any(|end| end.viewer == other)
-                };
-                links.iter().any(|link| with(link.connection))
-                    || attempts.iter().any(|&connection| with(connection))
+    /// Sends an offer, an answer or a refusal, the way the connection's offer goes.
+    pub(super) fn send_signal(&mut self, who: u32, to: u32, connection: u32, kind: Kind) {
+        if let Some(via) = self.connections[connection as usize].via {
+            let relayed = Relayed {
+                from: who,
+                to,
+                connection,
+                kind,
             };
-            match peer.neighbours.dial(places, now, busy) {
-                Some(other) => self.dial(who, other),
-                None => {
-                    let due = peer.neighbours.next_due(places, now, busy);
-                    peer.dial_due = due.unwrap_or(NEVER);
-                    return;
-                }
-            }
+            return self.relay_hop(who, via, relayed);
         }
-    }
-
-    fn dial(&mut self, who: u32, other: u32) {
-        let (a, b) = (&self.viewers[who as usize], &self.viewers[other as usize]);
-        let latency = a.latency + b.latency + a.region.latency(b.region);
-        let connection = self.connections.len() as u32;
-        self.connections.push(Connection::new(who, other, latency));
-        let peer = &mut self.peers[who as usize];
-        peer.attempts.push(connection);
-        peer.dials += 1;
-        self.queue
-            .push(self.after(OFFER_LIFETIME), Event::DialFailed(connection));
-        self.update_prospects(who);
-        self.send_signal(who, other, connection, Kind::Offer);
-    }
-
-    fn send_signal(&mut self, who: u32, to: u32, connection: u32, kind: Kind) {
         let (from, to) = (self.peers[who as usize].id, self.peers[to as usize].id);
         let Some(client) = &self.peers[who as usize].client else {
             return;
@@ -299,240 +295,63 @@ impl World {
         self.peers[who as usize].client_due = waits.min(self.now);
     }
 
-    fn signalled(&mut self, who: u32, signal: &Signal) {
-        let Ok(connection) = signal.oid.parse::<u32>() else {
+    /// One of the two hops of a relayed signal; a connection that is not up loses it.
+    fn relay_hop(&mut self, from: u32, to: u32, relayed: Relayed) {
+        let Some(connection) = self.link_between(from, to) else {
             return;
         };
-        let Some(known) = self.connections.get(connection as usize) else {
-            return;
-        };
-        if known.phase != Phase::Connecting {
+        let sent = self.peers[from as usize]
+            .uplink
+            .control(wire_bytes(RELAYED), self.now);
+        let at = Timestamp(sent.0 + self.connections[connection as usize].latency);
+        self.queue.push(at, Event::Relayed(to, relayed));
+    }
+
+    /// A relayed signal has reached the neighbour, or the one it is for.
+    pub(super) fn relayed(&mut self, at: u32, relayed: Relayed) {
+        if !self.peers[at as usize].here {
             return;
         }
-        let (caller, callee) = (known.ends[0].viewer, known.ends[1].viewer);
-        match signal.kind {
-            Kind::Offer if who == callee => self.offered(who, caller, connection),
-            Kind::Answer if who == caller => {
-                let connects = self.viewers[caller as usize]
-                    .nat
-                    .connects(self.viewers[callee as usize].nat);
-                let (after, event) = if connects {
-                    let trips = 2 * known.latency * SET_UP_ROUND_TRIPS;
-                    (trips, Event::Connected(connection))
-                } else {
-                    (ICE_FAILS, Event::DialFailed(connection))
-                };
-                self.queue.push(self.after(after + GATHERING), event);
-            }
-            Kind::Bye => self.attempt_ended(connection, who),
-            _ => {}
+        self.log
+            .record(self.now, Entry::Relayed, relayed.from, relayed.to);
+        if at == relayed.to {
+            self.signalled(at, relayed.connection, relayed.kind);
+            return self.settle(at);
+        }
+        let senders = &mut self.peers[at as usize].relayed;
+        let known = senders.iter().position(|(sender, _)| *sender == relayed.from);
+        let mut bucket = known.map_or_else(Bucket::default, |at| senders.remove(at).1);
+        let may = RELAYS.take(&mut bucket, self.now);
+        if senders.len() >= MAX_SENDERS {
+            senders.remove(0);
+        }
+        senders.push((relayed.from, bucket));
+        if may {
+            self.relay_hop(at, relayed.to, relayed);
         }
     }
 
-    fn offered(&mut self, who: u32, caller: u32, connection: u32) {
-        let peer = &self.peers[who as usize];
-        let with = |other: &Connection| other.ends.iter().any(|end| end.viewer == caller);
-        let linked = peer
-            .links
-            .iter()
-            .any(|link| with(&self.connections[link.connection as usize]));
-        let attempt = peer
-            .attempts
-            .iter()
-            .copied()
-            .find(|&other| with(&self.connections[other as usize]));
-        // Glare: of two offers that crossed, that of the lower ID counts.
-        let ours_wins = attempt.is_some() && peer.id < self.peers[caller as usize].id;
-        if let Some(attempt) = attempt.filter(|_| !ours_wins) {
-            self.end_attempt(attempt);
-        }
-        let peer = &self.peers[who as usize];
-        if linked || ours_wins || !peer.neighbours.admits(caller, peer.places()) {
-            if !ours_wins {
-                self.send_signal(who, caller, connection, Kind::Bye);
-            }
-            return;
-        }
-        self.peers[who as usize].attempts.push(connection);
-        self.update_prospects(who);
-        self.send_signal(who, caller, connection, Kind::Answer);
-    }
-
-    /// Takes an attempt off both sides' lists.
-    fn end_attempt(&mut self, connection: u32) {
-        self.connections[connection as usize].phase = Phase::Failed;
-        for side in 0..2 {
-            let who = self.connections[connection as usize].ends[side].viewer;
-            let peer = &mut self.peers[who as usize];
-            let before = peer.attempts.len();
-            peer.attempts.retain(|&other| other != connection);
-            if peer.attempts.len() < before {
-                peer.dials -= usize::from(side == 0);
-                self.update_prospects(who);
-            }
-        }
-    }
-
-    /// A side hears that an attempt came to nothing.
-    fn attempt_ended(&mut self, connection: u32, who: u32) {
-        let Some(known) = self.connections.get(connection as usize) else {
-            return;
-        };
-        if known.phase != Phase::Connecting {
-            return;
-        }
-        let (caller, callee) = (known.ends[0].viewer, known.ends[1].viewer);
-        self.end_attempt(connection);
-        if who == caller {
-            let peer = &mut self.peers[caller as usize];
-            peer.account.dials_failed += 1;
-            peer.neighbours.failed(callee, self.now);
-        }
+    /// A neighbour named somebody, and the certificate was good.
+    pub(super) fn named(&mut self, who: u32, peer: PeerId, via: PeerId) {
+        let swarm = self.content.metadata().swarm_id();
+        let neighbours = &mut self.peers[who as usize].neighbours;
+        neighbours.found(self.now, swarm, peer, Source::Pex { via }, Hints::default());
         self.fill(who);
     }
 
-    pub(super) fn dial_failed(&mut self, connection: u32) {
-        let caller = self.connections[connection as usize].ends[0].viewer;
-        self.attempt_ended(connection, caller);
-        self.settle(caller);
-    }
-
-    pub(super) fn connected(&mut self, connection: u32) {
-        let known = &mut self.connections[connection as usize];
-        let both = [known.ends[0].viewer, known.ends[1].viewer];
-        let here = both
-            .iter()
-            .all(|&who| self.peers[who as usize].attempts.contains(&connection));
-        if known.phase != Phase::Connecting || !here {
-            return;
+    /// Looks whether there are enough neighbours, as the browser driver does.
+    pub(super) fn look_for_peers(&mut self, who: u32) {
+        let joined = self.peers[who as usize]
+            .client
+            .as_ref()
+            .is_some_and(|client| client.status() == Status::Joined);
+        let enough = if joined { FEW_NEIGHBOURS } else { ENOUGH_NEIGHBOURS };
+        let few = self.peers[who as usize].links.len() < enough;
+        self.peers[who as usize].find_due = self.after(FIND_PAUSE);
+        self.tell_exchanged(who);
+        if few {
+            self.swarm_input(who, Input::FindPeers);
         }
-        known.phase = Phase::Up;
-        self.log.record(self.now, Entry::Connected, both[0], both[1]);
-        for (side, who) in both.into_iter().enumerate() {
-            let since = self.now;
-            let peer = &mut self.peers[who as usize];
-            peer.attempts.retain(|&other| other != connection);
-            let id = peer.new_link();
-            peer.links.push(Link {
-                id,
-                connection,
-                side: side as u8,
-                since,
-            });
-            peer.account.links += 1;
-            if side == 0 {
-                peer.dials -= 1;
-                peer.outgoing += 1;
-                peer.neighbours.succeeded(both[1]);
-            }
-            let end = &mut self.connections[connection as usize].ends[side];
-            end.link = id;
-            end.up = true;
-        }
-        for (side, who) in both.into_iter().enumerate() {
-            let end = &mut self.connections[connection as usize].ends[side];
-            end.told = HIGH_WATER;
-            let link = end.link;
-            let peer = self.peers[both[1 - side] as usize].id;
-            self.swarm_input(who, Input::LinkUp { link, peer });
-            let free = HIGH_WATER;
-            self.swarm_input(who, Input::Writable { link, free });
-            self.update_prospects(who);
-            self.neighbours_changed(who);
-            self.settle(who);
-        }
-    }
-
-    // ---- ending connections
-
-    /// One end is closed: what waits there is lost.
-    pub(super) fn close_end(&mut self, connection: u32, side: u8) {
-        let end = &mut self.connections[connection as usize].ends[usize::from(side)];
-        end.up = false;
-        end.queue = std::collections::VecDeque::new();
-        end.queued = 0;
-        let peer = &mut self.peers[end.viewer as usize];
-        peer.uplink.remove(key(connection, side), self.now);
-        if let Some(at) = peer.links.iter().position(|link| link.connection == connection) {
-            let link = peer.links.remove(at);
-            peer.outgoing -= usize::from(side == 0);
-            peer.account.neighbour_us += self.now.since(link.since).as_micros() as u64;
-        }
-    }
-
-    /// The other end has closed, or the path has broken.
-    pub(super) fn link_down(&mut self, connection: u32, side: u8, broke: bool) {
-        let known = &self.connections[connection as usize];
-        let end = &known.ends[usize::from(side)];
-        if !end.up {
-            return;
-        }
-        let (who, link) = (end.viewer, end.link);
-        let other = known.ends[usize::from(1 - side)].viewer;
-        self.close_end(connection, side);
-        self.swarm_input(who, Input::LinkDown { link });
-        let peer = &mut self.peers[who as usize];
-        if broke {
-            peer.neighbours.broke(other, self.now);
-        } else {
-            peer.neighbours.failed(other, self.now);
-        }
-        self.neighbours_changed(who);
-        self.settle(who);
-    }
-
-    /// A viewer that goes ends its connections; `broke`: the others have to find out.
-    pub(super) fn end_links(&mut self, who: u32, broke: bool) {
-        // The other sides keep theirs until they have expired: nobody tells them.
-        let peer = &mut self.peers[who as usize];
-        peer.attempts.clear();
-        peer.dials = 0;
-        for link in self.peers[who as usize].links.clone() {
-            self.close_end(link.connection, link.side);
-            let known = &self.connections[link.connection as usize];
-            // The goodbyes just sent come first.
-            let at = if broke {
-                self.after(BROKEN_NOTICED)
-            } else {
-                let latest = known.ends[usize::from(link.side)].control_at;
-                Timestamp(latest.max(self.now).0 + known.latency)
-            };
-            let event = Event::LinkDown {
-                connection: link.connection,
-                side: 1 - link.side,
-                broke,
-            };
-            self.queue.push(at, event);
-        }
-    }
-
-    /// Tells the tracker's client who is connected, and looks for more.
-    pub(super) fn neighbours_changed(&mut self, who: u32) {
-        let peer = &self.peers[who as usize];
-        let peers = peer
-            .links
-            .iter()
-            .map(|link| {
-                let known = &self.connections[link.connection as usize];
-                let other = known.ends[usize::from(1 - link.side)].viewer;
-                self.peers[other as usize].id.to_string()
-            })
-            .collect();
-        let swarm = self.swarm_hex.clone();
-        self.client_input(who, client::Input::Neighbours { swarm, peers });
         self.fill(who);
-    }
-
-    /// Tells the swarm whether connections are on their way, when that changes.
-    pub(super) fn update_prospects(&mut self, who: u32) {
-        let peer = &mut self.peers[who as usize];
-        if peer.expect_until <= self.now {
-            peer.expect_until = NOT_EXPECTED;
-        }
-        let prospects = !peer.attempts.is_empty() || peer.expect_until != NOT_EXPECTED;
-        if peer.prospects != prospects {
-            peer.prospects = prospects;
-            self.swarm_input(who, Input::Prospects(prospects));
-        }
     }
 }

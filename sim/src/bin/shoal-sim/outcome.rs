@@ -72,17 +72,37 @@ impl Outcome {
                 continue;
             };
             println!(
-                "{} ({name}): start-up {:.0} ms, 95 % within {:.0} ms; stalled {:.3} %; origin {:.2} % of bytes, {:.1} \
-                 copies of a segment; log {}",
+                "{} ({name}): start-up {:.0} ms, 95 % within {:.0} ms, {} never; stalled {:.3} %; origin {:.2} % of \
+                 bytes, {:.1} copies of a segment; log {}",
                 self.name,
                 quality.start_up_median_ms,
                 quality.start_up_p95_ms,
+                quality.never_started,
                 quality.stall_ratio * 100.0,
                 traffic.origin_share * 100.0,
                 traffic.origin_copies,
                 report.map_or("", |report| &report.log_hash),
             );
         }
+        let traffic = &self.hybrid.traffic;
+        println!(
+            "{}: discarded {:.2} % from peers, {:.2} % from the origin; control {:.3} %, HAVE {:.0} bytes for a \
+             neighbour in a minute; {:.1} neighbours, {:.0} % of dials failed; busiest upload {:.1} means; {} refused, \
+             {} unproven, {} failed, {} bad, {} honest banned",
+            self.name,
+            traffic.discarded_peers * 100.0,
+            traffic.discarded_origin * 100.0,
+            traffic.control_share * 100.0,
+            traffic.have_per_neighbour_minute,
+            traffic.neighbours_mean,
+            traffic.dials_failed * 100.0,
+            traffic.upload_max_over_mean,
+            traffic.refused,
+            traffic.unproven,
+            traffic.failed_segments,
+            traffic.bad_segments,
+            traffic.honest_banned,
+        );
         println!(
             "{}: {:.1} s of CPU time, {:.0} µs for a viewer's second, {} MiB",
             self.name, self.cost.cpu_s, self.cost.cpu_us_per_peer_second, self.cost.peak_mib
