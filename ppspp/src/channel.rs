@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use core::cmp::Ordering;
 use core::time::Duration;
 
 use crate::live::SIGNATURE_LENGTH;
@@ -71,8 +72,8 @@ pub(crate) struct Channel {
     pub(crate) status: PeerStatus,
     /// The segment of its latest announcement: about where it downloads.
     pub(crate) position: Option<u32>,
-    /// Had it chunks when the channel was opened, and had we? Who did not is the newcomer.
-    pub(crate) had: (bool, bool),
+    /// Chunks that it had when the channel was opened, and that we had.
+    pub(crate) had: (u64, u64),
     /// It does not answer our requests.
     pub(crate) choked: bool,
     /// We do not answer its requests.
@@ -99,6 +100,8 @@ pub(crate) struct Channel {
     pub(crate) sent_since_received: u32,
     /// Chunks of ours that it has not been told of.
     pub(crate) unannounced: ChunkMap,
+    /// A segment is complete: it is told so even if it has all of it, for it to know where we are.
+    pub(crate) announce_position: bool,
     /// When it is told at the latest.
     pub(crate) announce_at: Option<Timestamp>,
     pub(crate) last_announced: Timestamp,
@@ -158,7 +161,7 @@ impl Channel {
             discard_window: None,
             status: PeerStatus::default(),
             position: None,
-            had: (false, false),
+            had: (0, 0),
             choked: false,
             choking: false,
             uploads: VecDeque::new(),
@@ -175,6 +178,7 @@ impl Channel {
             last_received: now,
             sent_since_received: 0,
             unannounced: ChunkMap::new(),
+            announce_position: false,
             announce_at: None,
             last_announced: Timestamp::default(),
             last_asked: None,
@@ -250,9 +254,17 @@ impl Channel {
         self.checks.0 <= limit
     }
 
-    /// Was it in the swarm before us (`Greater`), after us (`Less`), or does neither side know better?
-    pub(crate) fn seniority(&self) -> core::cmp::Ordering {
-        self.had.0.cmp(&self.had.1)
+    /// Was it in the swarm before us (`Greater`), after us (`Less`), or about when we came? Both sides know what both
+    /// had when they met: a newcomer nothing, or what it fetched in its first moments.
+    pub(crate) fn seniority(&self) -> Ordering {
+        let (its, ours) = self.had;
+        if its > 2 * ours {
+            Ordering::Greater
+        } else if ours > 2 * its {
+            Ordering::Less
+        } else {
+            Ordering::Equal
+        }
     }
 
     /// Forgets queued messages: the channel they were for is gone.

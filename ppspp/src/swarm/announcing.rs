@@ -3,7 +3,8 @@
 //!
 //! A new chunk is told at once to a few neighbours that lack it, in turn others: as many as this peer could serve
 //! anyway. The rest hear of it when its segment is complete, or after a while, with all that came in between as one
-//! interval. Who has a chunk is not told of it.
+//! interval. Who has a chunk is not told of it, but for the end of each segment: neighbours know by it where this peer
+//! is, and leave segments to it that it is to fetch from the origin ([`crate::election`]).
 
 use core::time::Duration;
 
@@ -51,19 +52,18 @@ impl Swarm {
         if self.eager.is_empty() {
             self.choose_eager();
         }
-        let span = self.segments.span(self.segments.segment_of(chunk));
         for (link, channel) in self.channels.iter_mut() {
             if !channel.is_open() {
                 continue;
             }
-            if !channel.has.contains(chunk) {
+            if complete || !channel.has.contains(chunk) {
                 channel.unannounced.insert(ChunkRange::one(chunk));
             }
             if channel.unannounced.is_empty() {
                 continue;
             }
-            let news = complete && channel.unannounced.present_in(span).next().is_some();
-            let due = if news {
+            channel.announce_position |= complete;
+            let due = if complete {
                 now + delay
             } else if self.eager.contains(&link) {
                 (now + delay).max(channel.last_announced + gap)
@@ -113,13 +113,15 @@ impl Swarm {
         channel.announce_at = None;
         channel.last_announced = now;
         let fresh = core::mem::take(&mut channel.unannounced);
+        let position = core::mem::take(&mut channel.announce_position);
         let mut told: Option<ChunkRange> = None;
         for run in fresh.runs() {
             let Some(interval) = self.store.has().run_around(run.start()) else {
                 continue;
             };
+            let known = channel.has.contains_range(*run) && !(position && fresh.runs().last() == Some(run));
             // Runs with a hole that has been filled since are one interval now.
-            if told != Some(interval) {
+            if told != Some(interval) && !known {
                 channel.queue(&Message::Have(interval));
                 told = Some(interval);
             }

@@ -73,7 +73,7 @@ impl Swarm {
                 Message::Have(*run).encode(&channel.format, &mut datagram);
             }
         }
-        channel.had.1 = !runs.is_empty();
+        channel.had.1 = runs.iter().take(EARLY_HAVES).map(|run| run.count()).sum();
         channel.note_sent(now);
         let datagram = datagram.into();
         self.outputs.push_back(Output::Transmit {
@@ -139,7 +139,7 @@ impl Swarm {
     /// The datagram with its HANDSHAKE has been read, and with it what the peer has from the start.
     pub(super) fn note_what_it_had(&mut self, link: LinkId) {
         if let Some(channel) = self.channels.get_mut(link) {
-            channel.had.0 = !channel.has.is_empty();
+            channel.had.0 = channel.has.count();
         }
     }
 

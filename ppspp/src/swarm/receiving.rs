@@ -139,11 +139,6 @@ impl Swarm {
             return self.disconnect(link, Reason::Protocol);
         }
         channel.cancel_upload(range);
-        // What it has by now need not be announced to it.
-        channel.unannounced.remove(range);
-        if channel.unannounced.is_empty() {
-            channel.announce_at = None;
-        }
         self.undecided |= self.picker.wants_any(
             self.segments.segment_of(range.start()),
             self.segments.segment_of(range.end()),
