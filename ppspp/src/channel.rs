@@ -21,6 +21,9 @@ const MAX_UPLOAD_RUNS: usize = 256;
 const CONTROL_DATAGRAM: usize = 16 * 1024;
 /// Bytes of a channel ID in front of a datagram.
 const CHANNEL_ID: usize = 4;
+/// Seconds of upload that may be queued on a data channel, and bytes before it is known how fast they leave.
+const QUEUED_SECONDS: f64 = 1.0;
+const UNKNOWN_DRAIN: f64 = 64.0 * 1024.0;
 /// What a link carries before anything was measured, in bytes per second: a guess that only orders links.
 const UNKNOWN_RATE: f64 = 128.0 * 1024.0;
 /// A round trip before anything was measured.
@@ -82,6 +85,10 @@ pub(crate) struct Channel {
     uploads: VecDeque<(ChunkRange, Timestamp)>,
     /// Bytes that may be queued on the bulk channel now.
     pub(crate) free: usize,
+    /// Bytes that could be queued when nothing was; how fast what is queued goes out, and when that was last told.
+    room: usize,
+    drain: RateMeter,
+    told_free: Timestamp,
     /// What we asked for, in order.
     pub(crate) requests: Vec<Request>,
     /// When DATA last came.
@@ -166,6 +173,9 @@ impl Channel {
             choking: false,
             uploads: VecDeque::new(),
             free: 0,
+            room: 0,
+            drain: RateMeter::default(),
+            told_free: now,
             requests: Vec::new(),
             last_data: now,
             answered_until: now,
@@ -245,6 +255,32 @@ impl Channel {
         Some(Bytes::copy_from_slice(&remote.to_be_bytes()))
     }
 
+    /// Does it give others what it gets? A peer that has had chunks from us and announces none, or chokes us, does not.
+    pub(crate) fn shares(&self) -> bool {
+        !self.choked && (self.sent_bytes == 0 || !self.has.is_empty())
+    }
+
+    /// The driver says how much may be queued on the bulk channel.
+    pub(crate) fn set_free(&mut self, free: usize, now: Timestamp) {
+        if free > self.free && self.free < self.room {
+            self.drain.record(free - self.free, now.since(self.told_free));
+        }
+        self.room = self.room.max(free);
+        self.free = free;
+        self.told_free = now;
+    }
+
+    /// May another chunk be queued? No more than leaves within a second, so that CANCEL and CHOKE mean something and
+    /// what else this peer sends does not wait behind it (profile §12.3); at least two, so that the link never idles.
+    pub(crate) fn may_queue(&self, datagram: usize) -> bool {
+        let queued = self.room.saturating_sub(self.free);
+        let limit = self
+            .drain
+            .rate()
+            .map_or(UNKNOWN_DRAIN, |rate| rate * QUEUED_SECONDS);
+        self.free >= datagram && queued <= (limit as usize).max(datagram)
+    }
+
     /// May a signature be checked on this peer's account? Counts it. At most `limit` are within a second.
     pub(crate) fn may_check(&mut self, limit: u32, now: Timestamp) -> bool {
         if now.since(self.checks.1) >= Duration::from_secs(1) {
@@ -311,6 +347,9 @@ impl Channel {
 
     /// DATA for one of our requests came: measures, and takes the request off the list.
     pub(crate) fn answered(&mut self, chunk: u32, bytes: usize, now: Timestamp) -> bool {
+        // Late is not silent: whose answers come after all is asked again at once.
+        self.silences = 0;
+        self.resting_until = now;
         let Some(index) = self.requests.iter().position(|request| request.chunk == chunk) else {
             return false;
         };
@@ -322,7 +361,6 @@ impl Channel {
         self.meter.record(bytes, now.since(busy_since));
         self.last_data = now;
         self.answered_until = self.answered_until.max(request.sent);
-        self.silences = 0;
         true
     }
 

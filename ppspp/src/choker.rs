@@ -1,9 +1,11 @@
 //! Whom to serve when not everybody can be served (RFC 7574 §3.8): choking by reciprocity, with places for newcomers.
 //!
 //! While the uplink keeps up with what is asked, nobody is choked. Once requests wait, only so many peers are served
-//! as get a useful share: first those that gave most lately, and in turn one or two others, who may turn out to give
-//! more (optimistic slots). Who holds everything already, and gets nothing from anybody, serves those that take most.
+//! as get a useful share: first those that gave most lately, then those that share what they have (a peer that takes
+//! chunks and announces none of them, or chokes us, does not), the least served before the others; and in turn one or
+//! two others, who may turn out to give more (optimistic slots).
 
+use core::cmp::Reverse;
 use core::time::Duration;
 
 use crate::channel::Channel;
@@ -15,7 +17,7 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// How often the optimistic slots change hands.
 const OPTIMISTIC_PERIODS: u32 = 3;
 /// Requests that wait this long mean that the uplink is full.
-const SATURATED: Duration = Duration::from_millis(1500);
+const SATURATED: Duration = Duration::from_millis(700);
 /// Who has asked for nothing for this long takes no slot.
 const INTERESTED: Duration = Duration::from_secs(20);
 
@@ -67,7 +69,7 @@ impl Choker {
         let choked = channels.values().any(|channel| channel.choking);
         // Enough is choked when nobody waits: the slots stay as long as there are more who want one.
         self.saturated = channels.values().any(waits) || (was && choked);
-        let mut interested: Vec<(u64, u64, LinkId)> = channels
+        let mut interested: Vec<(u64, bool, Reverse<u64>, LinkId)> = channels
             .values()
             .filter(|channel| channel.is_open())
             .filter(|channel| {
@@ -76,7 +78,10 @@ impl Choker {
                         .last_asked
                         .is_some_and(|asked| now.since(asked) <= INTERESTED)
             })
-            .map(|channel| (channel.recently_received, channel.recently_sent, channel.link))
+            .map(|channel| {
+                let sent = Reverse(channel.recently_sent);
+                (channel.recently_received, channel.shares(), sent, channel.link)
+            })
             .collect();
         for channel in channels.values_mut() {
             channel.recently_received = 0;
@@ -91,16 +96,8 @@ impl Choker {
         self.round = self.round.wrapping_add(1);
         let optimistic = (self.slots / 4).max(1);
         let regular = self.slots - optimistic.min(self.slots - 1);
-        let mut served: Vec<LinkId> = interested
-            .iter()
-            .take(regular)
-            .map(|(_, _, link)| *link)
-            .collect();
-        let mut others: Vec<LinkId> = interested
-            .iter()
-            .skip(regular)
-            .map(|(_, _, link)| *link)
-            .collect();
+        let mut served: Vec<LinkId> = interested.iter().take(regular).map(|(.., link)| *link).collect();
+        let mut others: Vec<LinkId> = interested.iter().skip(regular).map(|(.., link)| *link).collect();
         if self.round % OPTIMISTIC_PERIODS == 1 {
             self.optimistic.clear();
         }

@@ -41,20 +41,23 @@ pub(crate) fn rank<'a>(
 /// Peers that fetch a live segment at once in a swarm too large to know.
 const FIRST_WAVE: f64 = 3.0;
 
-/// How long this peer leaves a segment to those before it in a swarm of `members` of which it knows all but itself by
-/// `rank`, or only `known`. `step`: how long each wave gets.
+/// How long this peer leaves a live segment to those before it in a swarm of `members` of which it knows `known`
+/// beside itself, `rank` of them before it. `duration`: of a segment.
+///
+/// Viewers learn of a segment at different times, up to a duration apart: who has to be the first gets that long.
 pub(crate) fn patience(
     me: &PeerId,
     segment: u32,
     rank: u32,
     known: usize,
     members: u32,
-    step: Duration,
+    duration: Duration,
 ) -> Duration {
     let strangers = f64::from(members) - 1.0 - known as f64;
     if strangers <= 0.0 {
-        return step * rank;
+        return duration * 5 / 4 * rank;
     }
+    let step = duration / 2;
     // Scores are uniform: this share of all peers comes before me.
     let before = (u64::MAX - score(me, segment)) as f64 / u64::MAX as f64;
     let ahead = f64::from(rank) + before * strangers;
@@ -102,14 +105,14 @@ mod tests {
 
     #[test]
     fn copies_grow_with_the_logarithm_of_the_swarm() {
-        let step = Duration::from_secs(1);
+        let duration = Duration::from_secs(2);
         for members in [100_u32, 1000, 10_000] {
             let mut waves = [0_u32; 16];
             for n in 0..members {
                 let mut rng = fastrand::Rng::with_seed(u64::from(n));
                 let me = PeerId(core::array::from_fn(|_| rng.u8(..)));
                 for segment in 0..20 {
-                    let wait = patience(&me, segment, 0, 12, members, step);
+                    let wait = patience(&me, segment, 0, 12, members, duration);
                     waves[wait.as_secs() as usize] += 1;
                 }
             }
@@ -123,13 +126,13 @@ mod tests {
         }
         let me = PeerId([3; 32]);
         assert_eq!(
-            patience(&me, 7, 2, 3, 4, step),
-            2 * step,
+            patience(&me, 7, 2, 3, 4, duration),
+            duration * 5 / 2,
             "who knows all goes by rank"
         );
         assert_eq!(
-            patience(&me, 7, 2, 3, 0, step),
-            2 * step,
+            patience(&me, 7, 2, 3, 0, duration),
+            duration * 5 / 2,
             "and so does who knows no number"
         );
     }

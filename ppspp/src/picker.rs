@@ -477,8 +477,7 @@ impl<'a> Plan<'a> {
         let Some(duration) = self.view.live else {
             return waited >= PATIENCE * rank;
         };
-        let step = PATIENCE.min(duration / 2);
-        waited >= election::patience(self.view.me, segment, rank, known, self.view.members, step)
+        waited >= election::patience(self.view.me, segment, rank, known, self.view.members, duration)
     }
 
     /// Fetches runs of chunks from the origin, as far as the number of fetches allows.

@@ -5,19 +5,11 @@ mod harness;
 use std::time::Duration;
 
 use bytes::Bytes;
-use harness::World;
+use harness::{RANGES, World};
 use ppspp::datagram::Messages;
-use ppspp::message::Format;
 use ppspp::options::{Addressing, HashFunction, IntegrityMethod, ProtocolOptions};
 use ppspp::swarm::{Event, Input, Lane, Output, Reason};
 use ppspp::{ChunkRange, LinkId, Message, PeerId, Timestamp};
-
-/// How messages look in these swarms.
-const RANGES: Format = Format {
-    chunk_size: harness::CHUNK,
-    signature_length: None,
-    addressing: Addressing::ChunkRanges32,
-};
 
 fn world() -> World {
     World::new(20, 100_000)

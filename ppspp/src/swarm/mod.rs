@@ -255,7 +255,7 @@ impl Swarm {
             Input::Datagram { link, data } => self.datagram(link, data, now),
             Input::Writable { link, free } => {
                 if let Some(channel) = self.channels.get_mut(link) {
-                    channel.free = free;
+                    channel.set_free(free, now);
                 }
                 self.serve(link, now);
             }

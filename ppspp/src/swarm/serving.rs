@@ -34,7 +34,7 @@ impl Swarm {
             let Some(channel) = self.channels.get_mut(link) else {
                 return;
             };
-            if !channel.is_open() || channel.free < longest {
+            if !channel.is_open() || !channel.may_queue(longest) {
                 return;
             }
             let Some(chunk) = channel.next_upload() else {

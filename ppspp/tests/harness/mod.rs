@@ -10,13 +10,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use ppspp::hash::SubtreeHasher;
 use ppspp::live::{LiveKey, NtpTime, SignatureAlgorithm, chunk_signing_input, signing_input};
-use ppspp::options::IntegrityMethod;
+use ppspp::message::Format;
+use ppspp::options::{Addressing, IntegrityMethod};
 use ppspp::proof::{ProofSignature, SegmentProof};
 use ppspp::segment_table::{Segment, segment_bits};
 use ppspp::swarm::{Config, Event, Input, Lane, Member, Output, Reason};
 use ppspp::{FetchId, Hash, LinkId, Live, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
 
 pub const CHUNK: u32 = 8192;
+
+/// How messages look in static swarms.
+pub const RANGES: Format = Format {
+    chunk_size: CHUNK,
+    signature_length: None,
+    addressing: Addressing::ChunkRanges32,
+};
 
 /// Noise that differs in every segment.
 pub fn content(segments: usize, size: usize) -> Vec<Vec<u8>> {
@@ -127,6 +135,8 @@ pub struct Node {
     pub disconnected: Vec<(LinkId, Reason)>,
     pub fetched: u64,
     pub alive: bool,
+    /// Our channel IDs, as the others put them in front of their datagrams.
+    channels: BTreeMap<LinkId, u32>,
     /// Changes a datagram before it leaves: a liar's hook.
     pub forge: Option<fn(Lane, &Bytes) -> Option<Bytes>>,
     pub origin_works: bool,
@@ -197,7 +207,7 @@ pub fn certificate(peer: PeerId, expires: Timestamp, good: bool) -> Bytes {
         .into()
 }
 
-fn member(certificate: &[u8]) -> Option<Member> {
+pub fn member(certificate: &[u8]) -> Option<Member> {
     let (good, rest) = certificate.split_first()?;
     let (peer, expires) = rest.split_first_chunk::<32>()?;
     (*good == 1).then_some(Member {
@@ -334,6 +344,7 @@ impl World {
             disconnected: Vec::new(),
             fetched: 0,
             alive: true,
+            channels: BTreeMap::new(),
             forge: None,
             origin_works: true,
             origin_hangs: false,
@@ -397,6 +408,11 @@ impl World {
             self.nodes[who].position = f64::from(edge) * self.segment_seconds;
         }
         self.schedule(Duration::ZERO, Pending::Play { who });
+    }
+
+    /// The ID of the channel over a link, once a datagram has come by it.
+    pub fn channel(&self, who: usize, link: LinkId) -> u32 {
+        self.nodes[who].channels[&link]
     }
 
     /// Gone without a word; the others notice after `noticed`.
@@ -600,6 +616,9 @@ impl World {
             self.now = at;
             match what {
                 Pending::Datagram { to, link, data, .. } => {
+                    if let Some(channel) = ppspp::datagram::destination(&data).filter(|id| *id != 0) {
+                        self.nodes[to].channels.insert(link, channel);
+                    }
                     if self.nodes[to].links.contains_key(&link) {
                         self.input(to, Input::Datagram { link, data });
                     }
