@@ -202,7 +202,7 @@ async fn drain(
 
 fn cancel(reader: &ReadableStreamDefaultReader) {
     let cancelled = reader.cancel();
-    wasm_bindgen_futures::spawn_local(async move {
+    crate::js::spawn(async move {
         // The stream may have failed already: then cancelling it fails with the same error.
         let _ = JsFuture::from(cancelled).await;
     });

@@ -1,6 +1,8 @@
-//! Plain JavaScript objects, built and read without a serialiser.
+//! Plain JavaScript objects, built and read without a serialiser; and futures for JavaScript's event loop.
 
-use js_sys::{Object, Reflect};
+use core::pin::Pin;
+
+use js_sys::{Object, Promise, Reflect};
 use wasm_bindgen::JsValue;
 
 /// An object with the given members.
@@ -33,4 +35,26 @@ pub(crate) fn error(name: &str, message: &str) -> js_sys::Error {
     let error = js_sys::Error::new(message);
     error.set_name(name);
     error
+}
+
+/// Runs a future by itself, beginning with the next microtask.
+pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
+    spawn_boxed(Box::pin(future));
+}
+
+// For one type of future only: what starts a task is generic, and inlined wherever it is used.
+#[inline(never)]
+fn spawn_boxed(future: Pin<Box<dyn Future<Output = ()>>>) {
+    wasm_bindgen_futures::spawn_local(future);
+}
+
+/// A promise of what a future results in.
+pub(crate) fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    promise_boxed(Box::pin(future))
+}
+
+// As above.
+#[inline(never)]
+fn promise_boxed(future: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>) -> Promise {
+    wasm_bindgen_futures::future_to_promise(future)
 }

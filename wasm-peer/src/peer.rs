@@ -5,12 +5,11 @@ use std::rc::Rc;
 use js_sys::{Array, Function, Object, Promise};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::future_to_promise;
 use web_sys::HtmlVideoElement;
 
 use crate::engine::{Config, Engine, Location};
 use crate::feeder::{Feeder, SegmentSource};
-use crate::js::{error, number, object};
+use crate::js::{error, number, object, promise};
 
 /// One source's peer: manifest, swarms, connections, and the native player if one is attached.
 #[wasm_bindgen]
@@ -31,7 +30,7 @@ impl Peer {
     /// Loads shoal.json.
     pub fn open(&self, url: String) -> Promise {
         let engine = self.engine.clone();
-        future_to_promise(async move { engine.open(&url).await.map(|()| JsValue::UNDEFINED) })
+        promise(async move { engine.open(&url).await.map(|()| JsValue::UNDEFINED) })
     }
 
     /// Does the manifest cover this playlist?
@@ -75,7 +74,7 @@ impl Peer {
     /// Plays the HLS presentation at `url` on `video`.
     pub fn attach(&self, video: HtmlVideoElement, url: String) -> Promise {
         let engine = self.engine.clone();
-        future_to_promise(async move {
+        promise(async move {
             let attachment = engine.set_feeder(None);
             let source: Rc<dyn SegmentSource> = Rc::new(engine.clone());
             let feeder = Feeder::attach(video, &url, source)

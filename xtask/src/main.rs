@@ -4,6 +4,7 @@
 mod bench;
 mod demo;
 mod fuzz;
+mod glue;
 mod js;
 mod media;
 mod netns;

@@ -13,6 +13,7 @@
 //! Losing the tracker never touches connections between peers: they go on exchanging.
 
 mod backoff;
+mod by_swarm;
 mod certificates;
 mod connect;
 mod peers;
@@ -22,9 +23,10 @@ mod signals;
 mod tests;
 mod types;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use backoff::Backoff;
+use by_swarm::BySwarm;
 use certificates::Renewal;
 use requests::{Pending, Requests, What};
 pub use types::{ClientConfig, Input, Output, Status};
@@ -103,8 +105,8 @@ pub struct Client {
     current: usize,
     backoff: Backoff,
     /// Swarms the driver wants to be in, and those the tracker of this session knows of.
-    wanted: BTreeMap<String, Member>,
-    announced: BTreeMap<String, PeerMode>,
+    wanted: BySwarm<Member>,
+    announced: BySwarm<PeerMode>,
     requests: Requests,
     connecting: bool,
     rejoins: u32,
@@ -153,8 +155,8 @@ impl Client {
             trackers,
             current: 0,
             backoff,
-            wanted: BTreeMap::new(),
-            announced: BTreeMap::new(),
+            wanted: BySwarm::new(),
+            announced: BySwarm::new(),
             requests: Requests::default(),
             connecting: false,
             rejoins: 0,
@@ -576,12 +578,12 @@ fn describe(code: ErrorCode, response: &Response) -> String {
 }
 
 /// Actions that bring what the tracker knows to what is wanted; LEAVE first.
-fn difference(announced: &BTreeMap<String, PeerMode>, wanted: &BTreeMap<String, Member>) -> Vec<SwarmAction> {
-    let leave = announced.iter().filter(|(swarm, _)| !wanted.contains_key(*swarm));
+fn difference(announced: &BySwarm<PeerMode>, wanted: &BySwarm<Member>) -> Vec<SwarmAction> {
+    let leave = announced.iter().filter(|(swarm, _)| !wanted.contains_key(swarm));
     let leave = leave.map(|(swarm, mode)| crate::connect_action(swarm, Action::Leave, *mode));
     let join = wanted
         .iter()
-        .filter(|(swarm, member)| announced.get(*swarm) != Some(&member.mode));
+        .filter(|(swarm, member)| announced.get(swarm) != Some(&member.mode));
     let join = join.map(|(swarm, member)| crate::connect_action(swarm, Action::Join, member.mode));
     leave.chain(join).collect()
 }

@@ -1,7 +1,5 @@
 //! Requests under way: which answer belongs to which, and when to repeat.
 
-use std::collections::BTreeMap;
-
 use super::{SECOND, Timestamp};
 use crate::request::SwarmAction;
 
@@ -42,7 +40,8 @@ impl Pending {
 /// The table, by transaction ID.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    pending: BTreeMap<u64, Pending>,
+    /// In the order of their IDs.
+    pending: Vec<(u64, Pending)>,
     last_id: u64,
 }
 
@@ -53,7 +52,7 @@ impl Requests {
     }
 
     pub(super) fn insert(&mut self, id: u64, pending: Pending) {
-        self.pending.insert(id, pending);
+        self.pending.push((id, pending));
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -61,24 +60,28 @@ impl Requests {
     }
 
     pub(super) fn take(&mut self, transaction_id: &str) -> Option<Pending> {
-        self.pending.remove(&transaction_id.parse().ok()?)
+        let wanted: u64 = transaction_id.parse().ok()?;
+        let at = self.pending.iter().position(|(id, _)| *id == wanted)?;
+        Some(self.pending.remove(at).1)
     }
 
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Pending> {
-        std::mem::take(&mut self.pending).into_values()
+        std::mem::take(&mut self.pending)
+            .into_iter()
+            .map(|(_, pending)| pending)
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.pending.values().map(|pending| pending.deadline).min()
+        self.pending.iter().map(|(_, pending)| pending.deadline).min()
     }
 
     /// The identical frames to send again; an error when one was not answered at all.
     pub(super) fn overdue(&mut self, now: Timestamp) -> Result<Vec<String>, ()> {
         let mut frames = Vec::new();
-        for pending in self
+        for (_, pending) in self
             .pending
-            .values_mut()
-            .filter(|pending| pending.deadline <= now)
+            .iter_mut()
+            .filter(|(_, pending)| pending.deadline <= now)
         {
             if pending.repeats == REPEATS {
                 return Err(());

@@ -1,8 +1,7 @@
 //! Bytes by where they came from and went.
 
-use std::collections::BTreeMap;
-
 use js_sys::Object;
+use ppspp::sorted_map::SortedMap;
 use wasm_bindgen::JsValue;
 
 use crate::js::{number, object};
@@ -22,7 +21,7 @@ pub(crate) struct Counters {
     /// Milliseconds from the peer's making to the first chunk from a peer.
     pub(crate) first_p2p_byte_ms: Option<f64>,
     /// Everybody who is connected.
-    pub(crate) peers: BTreeMap<LinkId, Neighbour>,
+    pub(crate) peers: SortedMap<LinkId, Neighbour>,
 }
 
 /// One connection's part in them.

@@ -13,14 +13,14 @@ use ppspp::segment_table::MAX_ENCODED_LENGTH;
 use ppspp::swarm::{Config as SwarmConfig, Input};
 use ppspp::{FetchId, Live, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Url};
 
 use super::stream::{Load, Location, Stream, Table};
 use super::{Engine, Inner};
 use crate::feeder::{LoadError, Loading, SegmentRequest, SegmentSource};
 use crate::fetch::{self, FetchError};
-use crate::js::{error, get, set};
+use crate::js::{error, get, set, spawn};
 
 /// Longest segment loaded whole into memory, in bytes.
 const MAX_SEGMENT: usize = 512 << 20;
@@ -188,7 +188,7 @@ impl Engine {
                             segment: load.segment,
                         },
                     );
-                    stream.locations.borrow_mut().remove(&load.segment);
+                    stream.locations.borrow_mut().remove(load.segment);
                 }
                 None => {}
             }
@@ -260,7 +260,7 @@ impl Inner {
             None => self.plain.borrow_mut().push(load),
         }
         let (this, stream) = (self.this.clone(), stream.cloned());
-        spawn_local(async move {
+        spawn(async move {
             let body = fetch::bytes(&location.url, location.range, MAX_SEGMENT, &signal).await;
             let Some(inner) = this.upgrade() else { return };
             let load = match &stream {
@@ -301,7 +301,7 @@ impl Inner {
             resolve(&vod.table, &self.manifest_url.borrow()),
         );
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
-        spawn_local(async move {
+        spawn(async move {
             let found = match &url {
                 Some(url) => fetch_table(url).await,
                 None => Err("not a URL".to_owned()),
@@ -395,7 +395,7 @@ impl Inner {
     /// This playlist goes over plain HTTP from now on.
     pub(super) fn go_plain(&self, stream: &Rc<Stream>) {
         stream.table.replace(Table::Plain);
-        for (_, abort) in stream.fetches.take() {
+        for abort in stream.fetches.take().values() {
             abort.abort();
         }
         if let Some(network) = self.network() {
@@ -414,7 +414,7 @@ impl Inner {
 
     /// Fetches bytes of a segment for a swarm.
     pub(super) fn fetch_origin(&self, stream: &Rc<Stream>, fetch: FetchId, segment: u32, bytes: Range<u64>) {
-        let location = stream.locations.borrow().get(&segment).cloned();
+        let location = stream.locations.borrow().get(segment).cloned();
         let (Some(location), Ok(abort)) = (location, AbortController::new()) else {
             return self.input(stream, Input::OriginFailed { fetch });
         };
@@ -430,7 +430,7 @@ impl Inner {
             None => Some((bytes.start, bytes.end)),
         };
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
-        spawn_local(async move {
+        spawn(async move {
             let mut on_data = |piece: &Uint8Array| {
                 if let Some(inner) = this.upgrade() {
                     let data = Bytes::from(piece.to_vec());
@@ -440,7 +440,7 @@ impl Inner {
             let result = fetch::stream(&location.url, range, &signal, &mut on_data).await;
             let Some(inner) = this.upgrade() else { return };
             // A fetch that was cancelled is off the list already.
-            let known = stream.fetches.borrow_mut().remove(&fetch).is_some();
+            let known = stream.fetches.borrow_mut().remove(fetch).is_some();
             if let Err(FetchError::Status(status)) = &result {
                 stream.last_status.set(*status);
             } else {

@@ -155,7 +155,7 @@ impl Engine {
         inner.stop_network();
         let gone = error("AbortError", "the peer was destroyed");
         for stream in inner.streams() {
-            for (_, abort) in stream.fetches.take() {
+            for abort in stream.fetches.take().values() {
                 abort.abort();
             }
             for load in stream.loads.take() {
@@ -243,7 +243,7 @@ impl Inner {
                 bytes,
             } => self.fetch_origin(stream, fetch, segment, bytes),
             Output::CancelOrigin { fetch } => {
-                let abort = stream.fetches.borrow_mut().remove(&fetch);
+                let abort = stream.fetches.borrow_mut().remove(fetch);
                 if let Some(abort) = abort {
                     abort.abort();
                 }
@@ -273,7 +273,7 @@ impl Inner {
             .counters
             .borrow()
             .peers
-            .get(&link)
+            .get(link)
             .map(|neighbour| neighbour.peer);
         match (reason, peer) {
             (Reason::Forged, Some(peer)) => {
@@ -294,7 +294,7 @@ impl Inner {
         let counters = self.counters.borrow();
         counters
             .peers
-            .get(&link)
+            .get(link)
             .map_or(JsValue::UNDEFINED, |neighbour| neighbour.peer.to_string().into())
     }
 
@@ -340,7 +340,7 @@ impl Inner {
                 let bytes: usize = chunks.iter().map(|chunk| chunk.len()).sum();
                 self.counters.borrow_mut().http_bytes += bytes as u64;
                 stream.http_bytes.set(stream.http_bytes.get() + bytes as u64);
-                stream.locations.borrow_mut().remove(&segment);
+                stream.locations.borrow_mut().remove(segment);
                 let loads = stream.take_loads(segment);
                 loads.iter().for_each(|load| load.resolve(&join(&chunks)));
                 let message = ["segment ", &segment.to_string(), " of ", &stream.playlist].concat();
@@ -356,7 +356,7 @@ impl Inner {
                 stream.uploaded_bytes.set(stream.uploaded_bytes.get() + bytes);
                 let mut counters = self.counters.borrow_mut();
                 counters.uploaded_bytes += bytes;
-                if let Some(neighbour) = counters.peers.get_mut(&link) {
+                if let Some(neighbour) = counters.peers.get_mut(link) {
                     neighbour.uploaded += bytes;
                 }
                 let (budget, since) = self.upload_budget.get();
@@ -399,7 +399,7 @@ impl Inner {
                 stream.p2p_bytes.set(stream.p2p_bytes.get() + count);
                 let now = self.clock.now();
                 counters.first_p2p_byte_ms.get_or_insert(now - self.created);
-                if let Some(neighbour) = counters.peers.get_mut(&link) {
+                if let Some(neighbour) = counters.peers.get_mut(link) {
                     neighbour.downloaded += count;
                 }
                 drop(counters);
@@ -415,7 +415,7 @@ impl Inner {
 
     /// Hands a complete segment to those who wait for it, each a copy of its own.
     fn deliver(&self, stream: &Rc<Stream>, segment: u32) {
-        stream.locations.borrow_mut().remove(&segment);
+        stream.locations.borrow_mut().remove(segment);
         let loads = stream.take_loads(segment);
         if loads.is_empty() {
             return;

@@ -78,7 +78,7 @@ impl Inner {
             }
         };
         let (this, for_events) = (self.this.clone(), self.this.clone());
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             let on_event = Rc::new(move |event| {
                 if let Some(inner) = for_events.upgrade() {
                     inner.net_event(event);
@@ -125,7 +125,7 @@ impl Inner {
             }
             let neighbours = core::mem::take(&mut self.counters.borrow_mut().peers);
             network.destroy();
-            for (_, neighbour) in neighbours {
+            for neighbour in neighbours.values() {
                 self.peer_event(&neighbour.peer.to_string(), "left", Some("p2p-off"));
             }
             self.set_tracker("", "off");
@@ -183,7 +183,7 @@ impl Inner {
                 }
             }
             NetEvent::LinkDown { link, peer, reason } => {
-                let known = self.counters.borrow_mut().peers.remove(&link);
+                let known = self.counters.borrow_mut().peers.remove(link);
                 for stream in self.streams() {
                     self.input(&stream, Input::LinkDown { link });
                 }

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
+use crate::js::spawn;
 use bytes::Bytes;
 use ppspp::live::{SIGNATURE_LENGTH, SignatureAlgorithm};
 use ppspp::swarm::{Input, Member};
 use ppspp::{CheckId, PeerId, Timestamp};
-use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortController;
 
 use super::stream::Stream;
@@ -26,7 +26,7 @@ impl Inner {
             return;
         };
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
-        spawn_local(async move {
+        spawn(async move {
             let valid = crypto::verify(key.algorithm(), key.key(), &signature, &message).await;
             if let Some(inner) = this.upgrade() {
                 inner.input(&stream, Input::SignatureChecked { check, valid });
@@ -39,11 +39,11 @@ impl Inner {
         let url = stream
             .locations
             .borrow()
-            .get(&segment)
+            .get(segment)
             .filter(|location| location.range.is_none())
             .map(|location| loading::proof_url(&location.url));
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
-        spawn_local(async move {
+        spawn(async move {
             let proof = match (url, AbortController::new()) {
                 (Some(url), Ok(abort)) => {
                     let limit = ppspp::proof::MAX_ENCODED_LENGTH;
@@ -63,7 +63,7 @@ impl Inner {
         let key = self.tracker_key.borrow().clone();
         let now = self.unix_ms() / 1000;
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
-        spawn_local(async move {
+        spawn(async move {
             let member = match key {
                 Some(key) => member(&key, stream.swarm_id().as_ref(), now, &der).await,
                 None => None,

@@ -1,12 +1,12 @@
 //! One playlist's swarm and the loads that wait for its segments.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use content::SwarmEntry;
 use js_sys::{ArrayBuffer, Function, Promise, Uint8Array};
+use ppspp::sorted_map::SortedMap;
 use ppspp::swarm::ChunkState;
 use ppspp::{FetchId, Source, Swarm, SwarmId};
 use wasm_bindgen::JsValue;
@@ -89,11 +89,11 @@ pub(crate) struct Stream {
     pub(crate) entry: SwarmEntry,
     pub(crate) table: RefCell<Table>,
     pub(crate) loads: RefCell<Vec<Load>>,
-    pub(crate) fetches: RefCell<BTreeMap<FetchId, AbortController>>,
+    pub(crate) fetches: RefCell<SortedMap<FetchId, AbortController>>,
     /// Where wanted segments are at the origin.
-    pub(crate) locations: RefCell<BTreeMap<u32, Location>>,
+    pub(crate) locations: RefCell<SortedMap<u32, Location>>,
     /// Where each chunk came from, for display: segment → a byte a chunk.
-    pub(crate) sources: RefCell<BTreeMap<u32, Box<[u8]>>>,
+    pub(crate) sources: RefCell<SortedMap<u32, Box<[u8]>>>,
     pub(crate) last_asked: Cell<u32>,
     pub(crate) p2p_bytes: Cell<u64>,
     pub(crate) http_bytes: Cell<u64>,
@@ -172,10 +172,9 @@ impl Stream {
     pub(crate) fn note_source(&self, segment: u32, first: u32, chunk: u32, chunks: usize, source: Source) {
         let mut sources = self.sources.borrow_mut();
         if self.entry.live().is_some() {
-            let oldest = segment.saturating_sub(LIVE_SHOWN);
-            sources.retain(|segment, _| *segment >= oldest);
+            sources.drop_before(segment.saturating_sub(LIVE_SHOWN));
         }
-        let shown = sources.entry(segment).or_insert_with(|| vec![0; chunks].into());
+        let shown = sources.get_or_insert_with(segment, || vec![0; chunks].into());
         if let Some(slot) = shown.get_mut((chunk - first) as usize) {
             *slot = if matches!(source, Source::Origin) {
                 shown::HTTP
@@ -190,7 +189,7 @@ impl Stream {
         let sources = self.sources.borrow();
         self.with_swarm(|swarm| {
             let chunks = swarm.segments().chunks_of(segment)?;
-            let known = sources.get(&segment);
+            let known = sources.get(segment);
             let shown = chunks.chunks().map(|chunk| {
                 let source = known.map_or(0, |known| known[(chunk - chunks.start()) as usize]);
                 match (swarm.chunk_state(chunk), source) {

@@ -77,7 +77,7 @@ impl Engine {
                     ("state", "joined".into()),
                     ("downloadedBytes", number(neighbour.downloaded)),
                     ("uploadedBytes", number(neighbour.uploaded)),
-                    ("downloadRate", JsValue::from_f64(inner.link_rate(*link))),
+                    ("downloadRate", JsValue::from_f64(inner.link_rate(link))),
                     ("connectedMs", JsValue::from_f64(now - neighbour.since)),
                 ]))
             })

@@ -62,7 +62,7 @@ impl Track {
         let Some(mut job) = self.next_job() else { return };
         self.appender.active.set(true);
         let track = self.clone();
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             loop {
                 match track.append(&job).await {
                     Ok(()) => {

@@ -29,7 +29,7 @@ impl Listener {
     /// Removes listeners now and drops their closures on the next turn: one of them may be running.
     pub fn retire(listeners: Vec<Self>) {
         listeners.iter().for_each(Self::remove);
-        wasm_bindgen_futures::spawn_local(async move { drop(listeners) });
+        crate::js::spawn(async move { drop(listeners) });
     }
 
     fn remove(&self) {
@@ -73,7 +73,7 @@ impl Drop for Interval {
             window.clear_interval_with_handle(handle);
         }
         let closure = self.closure.take();
-        wasm_bindgen_futures::spawn_local(async move { drop(closure) });
+        crate::js::spawn(async move { drop(closure) });
     }
 }
 

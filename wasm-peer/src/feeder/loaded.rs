@@ -116,7 +116,7 @@ impl Loaded {
             }
         }
         let (section, host, playlist) = (section.clone(), host.clone(), self.playlist.clone());
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             match section.load(&host, &playlist).await {
                 Ok(_) => host.wake(),
                 Err(error) => host.report(&error.to_string(), true),

@@ -273,7 +273,7 @@ impl Player {
             return;
         };
         let weak = Rc::downgrade(&player);
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             if let Some(player) = weak.upgrade() {
                 player.woken.set(false);
                 player.step();
@@ -381,7 +381,7 @@ impl Player {
         let (weak, host) = (Rc::downgrade(self), self.host.clone());
         let tracks = self.tracks.clone();
         let audio = self.variants[chosen].audio;
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             let loading_audio = async {
                 match (tracks.get(1), audio) {
                     (Some(track), Some(index)) => track.renditions()[index].load(&host).await.map(|_| ()),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use wasm_bindgen_futures::spawn_local;
+use crate::js::spawn;
 use web_sys::AbortController;
 
 use super::error::FeederError;
@@ -21,7 +21,7 @@ impl Track {
     /// Loads the playlist of the rendition that is being loaded again and again, while the player lives.
     pub fn follow(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
-        spawn_local(async move {
+        spawn(async move {
             while let Some(track) = weak.upgrade().filter(|track| track.host.alive()) {
                 let wait = track.rendition().due().map_or(LOOK, |due| due - now());
                 if wait > 0.0 {
@@ -43,7 +43,7 @@ impl Track {
         self.reloading.replace(Some(abort.clone()));
         let limit = (3_000.0 * target as f64).clamp(SHORTEST_LIMIT, LONGEST_LIMIT) as i32;
         let signal = abort.signal();
-        spawn_local(async move {
+        spawn(async move {
             sleep(limit).await;
             // Does nothing to what is over.
             abort.abort();

@@ -309,7 +309,7 @@ impl Track {
         }
         let mut loading = self.host.source.load(request);
         let (weak, key) = (Rc::downgrade(self), id);
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             let mut retries = RETRIES.iter();
             loop {
                 let result = loading.await;

@@ -322,7 +322,7 @@ impl Link {
         let added = self
             .pc
             .add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&init));
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             // A candidate that this browser cannot use (a foreign address family, say) is no loss.
             let _ = JsFuture::from(added).await;
         });

@@ -158,7 +158,7 @@ impl Inner {
             link.open_aux();
         }
         let Some(inner) = self.this.upgrade() else { return };
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             if link.take_answer(&sdp).await.is_err() {
                 inner.close_link(&link, "bad-answer", Some("bad-answer"));
                 inner.deliver();
@@ -203,7 +203,7 @@ impl Inner {
     /// Runs the asynchronous part of making the local description, then sends it.
     fn negotiate(&self, link: Rc<Link>, describe: impl AsyncFnOnce(&Link) -> Result<(), JsValue> + 'static) {
         let Some(inner) = self.this.upgrade() else { return };
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             let made = describe(&link).await;
             if link.phase.get() == Phase::Closed {
                 return;

@@ -400,7 +400,7 @@ impl Network {
         let listeners = inner.page.take();
         // This may run inside one of the closures that are to be dropped: they live until JS is back in its
         // event loop.
-        wasm_bindgen_futures::spawn_local(async move {
+        crate::js::spawn(async move {
             drop(listeners);
             inner.remains.take();
             drop(inner);
@@ -436,7 +436,7 @@ impl Inner {
             return;
         }
         if let Some(inner) = self.this.upgrade() {
-            wasm_bindgen_futures::spawn_local(async move {
+            crate::js::spawn(async move {
                 inner.delivery_due.set(false);
                 inner.deliver();
             });

@@ -60,7 +60,7 @@ impl Inner {
         if !self.signing.replace(true)
             && let Some(inner) = self.this.upgrade()
         {
-            wasm_bindgen_futures::spawn_local(inner.sign_all());
+            crate::js::spawn(inner.sign_all());
         }
     }
 
@@ -174,7 +174,7 @@ impl Inner {
         if !self.checking.replace(true)
             && let Some(inner) = self.this.upgrade()
         {
-            wasm_bindgen_futures::spawn_local(inner.check_all());
+            crate::js::spawn(inner.check_all());
         }
     }
 

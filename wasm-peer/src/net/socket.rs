@@ -271,7 +271,7 @@ impl Inner {
             }
             Output::SignAuth { attempt, bytes } => {
                 let Some(inner) = self.this.upgrade() else { return };
-                wasm_bindgen_futures::spawn_local(async move {
+                crate::js::spawn(async move {
                     if let Ok(sig) = inner.identity.sign(&bytes).await {
                         inner.tell_tracker(Input::AuthSigned { attempt, sig });
                         inner.deliver();
