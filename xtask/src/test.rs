@@ -63,6 +63,8 @@ impl Run {
 pub fn run(only: Option<Part>, filter: &[String]) -> ExitCode {
     let wants = |part| only.is_none_or(|only| only == part);
     let mut run = Run::default();
+    // First: some of the Rust tests run ffmpeg, too.
+    run.check("set-up", setup::all);
     if wants(Part::Rust) {
         run.check("format", rust::format);
         run.check("clippy", rust::lint);
@@ -70,7 +72,6 @@ pub fn run(only: Option<Part>, filter: &[String]) -> ExitCode {
         run.check("clippy for wasm", rust::lint_wasm);
     }
     if wants(Part::Js) || wants(Part::Browser) {
-        run.check("set-up", setup::all);
         run.check("build", || js::build_all(false));
     }
     if wants(Part::Js) {
