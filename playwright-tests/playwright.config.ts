@@ -39,6 +39,7 @@ export default defineConfig({
   },
   projects: [
     { name: 'tests', testDir: 'tests' },
+    { name: 'pictures', testDir: 'pictures', testMatch: '*.ts', timeout: 600_000 },
     { name: 'benches', testDir: 'benches', testMatch: '*.bench.ts', timeout: 600_000 },
   ],
 });

@@ -62,6 +62,8 @@ enum Command {
         #[arg(last = true)]
         filter: Vec<String>,
     },
+    /// Takes the pictures of the documentation anew: real pages in a real browser.
+    Screenshot,
     /// Runs every fuzz target for a while (needs a nightly toolchain).
     Fuzz {
         /// Seconds for each target.
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
         Command::Demo { port } => demo::run_until_interrupted(port),
         Command::Test { only, filter } => return test::run(only, &filter),
         Command::Bench { filter } => bench::run(&filter),
+        Command::Screenshot => bench::pictures(),
         Command::Fuzz { seconds, target } => fuzz::run_targets(seconds, target.as_deref()),
         Command::Sim { all, scenario } => sim::run_scenarios(all, scenario.as_deref()),
     };
