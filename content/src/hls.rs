@@ -47,17 +47,11 @@ pub enum Playlist {
 /// Not a playlist, beyond this module's limits, or one that cannot be understood for sure; with the line.
 pub fn parse(text: &str) -> Result<Playlist, PlaylistError> {
     if text.len() > MAX_LENGTH {
-        return Err(PlaylistError {
-            line: 0,
-            problem: Problem::TooLong(text.len()),
-        });
+        return Err(PlaylistError::new(0, Problem::TooLong(text.len())));
     }
     let mut all = lines(text);
     if !matches!(all.next(), Some((_, Line::Tag("EXTM3U", _)))) {
-        return Err(PlaylistError {
-            line: 1,
-            problem: Problem::NotAPlaylist,
-        });
+        return Err(PlaylistError::new(1, Problem::NotAPlaylist));
     }
     let is_multivariant = all.clone().any(|(_, line)| {
         matches!(

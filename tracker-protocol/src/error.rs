@@ -61,26 +61,35 @@ pub enum DecodeError {
     TooLong(usize),
     /// Not JSON, or nested too deep.
     #[error("{0}")]
-    Json(#[from] json::Error),
+    Json(Box<json::Error>),
     /// The version is not 1.
     #[error("version {0} is not spoken here")]
     Version(u64),
     /// A member is missing, of the wrong type, or says something that is not allowed.
-    #[error("{member}: {problem}")]
-    Member {
-        /// The member, as it is named on the wire, with the object it is in.
-        member: Cow<'static, str>,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
+    #[error("{0}")]
+    Member(Box<MemberError>),
+}
+
+/// What is wrong with a member. Boxed, as every `?` of the readers moves it: 24 bytes instead of 8.
+#[derive(Debug, thiserror::Error)]
+#[error("{member}: {problem}")]
+pub struct MemberError {
+    /// The member, as it is named on the wire, with the object it is in.
+    pub member: Cow<'static, str>,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+impl From<json::Error> for DecodeError {
+    fn from(error: json::Error) -> Self {
+        Self::Json(Box::new(error))
+    }
 }
 
 impl DecodeError {
     pub(crate) fn member(member: impl Into<Cow<'static, str>>, problem: &'static str) -> Self {
-        Self::Member {
-            member: member.into(),
-            problem,
-        }
+        let member = member.into();
+        Self::Member(Box::new(MemberError { member, problem }))
     }
 }
 

@@ -29,7 +29,7 @@ mod status;
 mod write;
 
 pub use aux_frame::{AuxFrame, MAX_AUX_FRAME, MAX_AUX_RELAY};
-pub use error::{DecodeError, EncodeError, ErrorCode, SignalError};
+pub use error::{DecodeError, EncodeError, ErrorCode, MemberError, SignalError};
 pub use event::{Bye, Config, Event, Hello, Limits};
 pub use identity::{
     ECDSA_P256, KEY_BLOB_LEN, NONCE_LEN, auth_signing_input, decode_base64url, encode_base64url, is_peer_id,

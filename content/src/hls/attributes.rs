@@ -23,7 +23,7 @@ enum Value<'a> {
 impl<'a> Attributes<'a> {
     /// Reads `NAME=value,NAME="value"`; blanks around names and values are tolerated.
     pub(super) fn parse(line: u32, tag: &'static str, text: &'a str) -> Result<Self, PlaylistError> {
-        let fail = |problem| Err(PlaylistError { line, problem });
+        let fail = |problem| Err(PlaylistError::new(line, problem));
         let mut list: Vec<(&str, Value<'_>)> = Vec::new();
         let mut rest = text.trim_matches(' ');
         while !rest.is_empty() {
@@ -79,25 +79,25 @@ impl<'a> Attributes<'a> {
     }
 
     fn wrong(&self, attribute: &'static str, want: &'static str) -> PlaylistError {
-        PlaylistError {
-            line: self.line,
-            problem: Problem::Attribute {
+        PlaylistError::new(
+            self.line,
+            Problem::Attribute {
                 tag: self.tag,
                 attribute,
                 want,
             },
-        }
+        )
     }
 
     /// The error of an attribute that must be there.
     pub(super) fn missing(&self, attribute: &'static str) -> PlaylistError {
-        PlaylistError {
-            line: self.line,
-            problem: Problem::MissingAttribute {
+        PlaylistError::new(
+            self.line,
+            Problem::MissingAttribute {
                 tag: self.tag,
                 attribute,
             },
-        }
+        )
     }
 
     /// A quoted string.
@@ -109,10 +109,7 @@ impl<'a> Attributes<'a> {
             Some(Value::Quoted(text)) if text.contains(char::is_control) => Problem::ControlCharacter,
             Some(Value::Quoted(text)) => return Ok(Some(text.into())),
         };
-        Err(PlaylistError {
-            line: self.line,
-            problem,
-        })
+        Err(PlaylistError::new(self.line, problem))
     }
 
     /// A URI in quotes.
@@ -176,7 +173,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Attributes<'_>, Problem> {
-        Attributes::parse(7, "TAG", text).map_err(|error| error.problem)
+        Attributes::parse(7, "TAG", text).map_err(|error| *error.problem)
     }
 
     #[test]

@@ -8,8 +8,15 @@ use super::{MAX_INIT_SECTIONS, MAX_LENGTH, MAX_RENDITIONS, MAX_SEGMENTS, MAX_TEX
 pub struct PlaylistError {
     /// Line of the playlist, counted from 1 (0 for the whole).
     pub line: u32,
-    /// What is wrong there.
-    pub problem: Problem,
+    /// What is wrong there. Boxed, as every `?` of the readers moves it.
+    pub problem: Box<Problem>,
+}
+
+impl PlaylistError {
+    pub(super) fn new(line: u32, problem: Problem) -> Self {
+        let problem = Box::new(problem);
+        Self { line, problem }
+    }
 }
 
 /// What is wrong with a line.

@@ -39,7 +39,7 @@ pub(super) fn checked_uri(line: u32, uri: &str) -> Result<String, PlaylistError>
     } else {
         return Ok(uri.into());
     };
-    Err(PlaylistError { line, problem })
+    Err(PlaylistError::new(line, problem))
 }
 
 /// A decimal integer (RFC 8216 §4.2): digits only, below 2^64.

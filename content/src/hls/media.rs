@@ -120,16 +120,10 @@ pub(super) fn parse<'a>(
         }
     }
     if let Some((line, _)) = state.duration {
-        return Err(PlaylistError {
-            line,
-            problem: Problem::MissingUri(EXTINF),
-        });
+        return Err(PlaylistError::new(line, Problem::MissingUri(EXTINF)));
     }
     let Some(target_duration) = state.target_duration else {
-        return Err(PlaylistError {
-            line: 0,
-            problem: Problem::MissingTag(TARGETDURATION),
-        });
+        return Err(PlaylistError::new(0, Problem::MissingTag(TARGETDURATION)));
     };
     Ok(MediaPlaylist {
         target_duration,
@@ -154,28 +148,24 @@ impl State {
                     attribute: "duration",
                     want: "a decimal number",
                 };
-                let duration = decimal(number).ok_or(PlaylistError { line, problem: want })?;
+                let duration = decimal(number).ok_or_else(|| PlaylistError::new(line, want))?;
                 if self.duration.replace((line, duration)).is_some() {
-                    return Err(PlaylistError {
-                        line,
-                        problem: Problem::MissingUri(EXTINF),
-                    });
+                    return Err(PlaylistError::new(line, Problem::MissingUri(EXTINF)));
                 }
             }
             "EXT-X-BYTERANGE" => {
-                let range = written_range(value).ok_or(PlaylistError {
-                    line,
-                    problem: Problem::Attribute {
-                        tag: BYTERANGE,
-                        attribute: "value",
-                        want: "length[@offset]",
-                    },
+                let range = written_range(value).ok_or_else(|| {
+                    PlaylistError::new(
+                        line,
+                        Problem::Attribute {
+                            tag: BYTERANGE,
+                            attribute: "value",
+                            want: "length[@offset]",
+                        },
+                    )
                 })?;
                 if self.byte_range.replace(range).is_some() {
-                    return Err(PlaylistError {
-                        line,
-                        problem: Problem::Twice(BYTERANGE),
-                    });
+                    return Err(PlaylistError::new(line, Problem::Twice(BYTERANGE)));
                 }
             }
             "EXT-X-MAP" => self.map(&Attributes::parse(line, MAP, value)?, line)?,
@@ -197,16 +187,10 @@ impl State {
             "EXT-X-SERVER-CONTROL" => self.hold_back = hint(value, "HOLD-BACK").and_then(decimal),
             "EXT-X-START" => self.start_offset = hint(value, "TIME-OFFSET").and_then(signed),
             "EXT-X-DEFINE" => {
-                return Err(PlaylistError {
-                    line,
-                    problem: Problem::Unsupported("EXT-X-DEFINE"),
-                });
+                return Err(PlaylistError::new(line, Problem::Unsupported("EXT-X-DEFINE")));
             }
             "EXT-X-SKIP" => {
-                return Err(PlaylistError {
-                    line,
-                    problem: Problem::Unsupported("EXT-X-SKIP"),
-                });
+                return Err(PlaylistError::new(line, Problem::Unsupported("EXT-X-SKIP")));
             }
             _ => {}
         }
@@ -218,13 +202,15 @@ impl State {
         let byte_range = match attributes.string("BYTERANGE")? {
             None => None,
             Some(text) => {
-                let written = written_range(&text).ok_or(PlaylistError {
-                    line,
-                    problem: Problem::Attribute {
-                        tag: MAP,
-                        attribute: "BYTERANGE",
-                        want: "length[@offset]",
-                    },
+                let written = written_range(&text).ok_or_else(|| {
+                    PlaylistError::new(
+                        line,
+                        Problem::Attribute {
+                            tag: MAP,
+                            attribute: "BYTERANGE",
+                            want: "length[@offset]",
+                        },
+                    )
                 })?;
                 Some(range(line, MAP, written.offset.unwrap_or(0), written.length)?)
             }
@@ -236,10 +222,7 @@ impl State {
         self.map = Some(match known {
             Some(index) => index,
             None if self.maps.len() == MAX_INIT_SECTIONS => {
-                return Err(PlaylistError {
-                    line,
-                    problem: Problem::TooManyInitSections,
-                });
+                return Err(PlaylistError::new(line, Problem::TooManyInitSections));
             }
             None => {
                 self.maps.push(InitSection {
@@ -255,16 +238,10 @@ impl State {
 
     fn uri(&mut self, line: u32, uri: &str) -> Result<(), PlaylistError> {
         let Some((_, duration)) = self.duration.take() else {
-            return Err(PlaylistError {
-                line,
-                problem: Problem::UnexpectedUri(EXTINF),
-            });
+            return Err(PlaylistError::new(line, Problem::UnexpectedUri(EXTINF)));
         };
         if self.segments.len() == MAX_SEGMENTS {
-            return Err(PlaylistError {
-                line,
-                problem: Problem::TooManySegments,
-            });
+            return Err(PlaylistError::new(line, Problem::TooManySegments));
         }
         let uri = checked_uri(line, uri)?;
         let byte_range = match self.byte_range.take() {
@@ -279,10 +256,7 @@ impl State {
                             .and_then(|before| before.byte_range)
                             .map(|range| range.end())
                     })
-                    .ok_or(PlaylistError {
-                        line,
-                        problem: Problem::ImplicitOffset,
-                    })?;
+                    .ok_or_else(|| PlaylistError::new(line, Problem::ImplicitOffset))?;
                 Some(range(line, BYTERANGE, offset, written.length)?)
             }
         };
@@ -320,13 +294,10 @@ fn once(slot: &mut Option<u64>, line: u32, tag: &'static str, value: &str) -> Re
         attribute: "value",
         want: "a decimal integer",
     };
-    let value = integer(value.trim_matches(' ')).ok_or(PlaylistError { line, problem: want })?;
+    let value = integer(value.trim_matches(' ')).ok_or_else(|| PlaylistError::new(line, want))?;
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(PlaylistError {
-            line,
-            problem: Problem::Twice(tag),
-        }),
+        Some(_) => Err(PlaylistError::new(line, Problem::Twice(tag))),
     }
 }
 
@@ -342,10 +313,7 @@ fn written_range(text: &str) -> Option<WrittenRange> {
 }
 
 fn range(line: u32, tag: &'static str, offset: u64, length: u64) -> Result<ByteRange, PlaylistError> {
-    ByteRange::new(offset, length).ok_or(PlaylistError {
-        line,
-        problem: Problem::ByteRange(tag),
-    })
+    ByteRange::new(offset, length).ok_or_else(|| PlaylistError::new(line, Problem::ByteRange(tag)))
 }
 
 fn key(attributes: &Attributes<'_>) -> Result<Option<KeyMethod>, PlaylistError> {

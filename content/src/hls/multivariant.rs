@@ -62,12 +62,9 @@ pub(super) fn parse<'a>(
     let mut playlist = MultivariantPlaylist::default();
     let mut awaits_uri: Option<(u32, Attributes<'a>)> = None;
     for (line, content) in lines {
-        let fail = |problem| Err(PlaylistError { line, problem });
+        let fail = |problem| Err(PlaylistError::new(line, problem));
         if let (Some((line, _)), Line::Tag(..)) = (&awaits_uri, content) {
-            return Err(PlaylistError {
-                line: *line,
-                problem: Problem::MissingUri(STREAM_INF),
-            });
+            return Err(PlaylistError::new(*line, Problem::MissingUri(STREAM_INF)));
         }
         match content {
             Line::Tag("EXT-X-STREAM-INF", value) => {
@@ -103,14 +100,8 @@ pub(super) fn parse<'a>(
         }
     }
     match awaits_uri {
-        Some((line, _)) => Err(PlaylistError {
-            line,
-            problem: Problem::MissingUri(STREAM_INF),
-        }),
-        None if playlist.variants.is_empty() => Err(PlaylistError {
-            line: 0,
-            problem: Problem::MissingTag(STREAM_INF),
-        }),
+        Some((line, _)) => Err(PlaylistError::new(line, Problem::MissingUri(STREAM_INF))),
+        None if playlist.variants.is_empty() => Err(PlaylistError::new(0, Problem::MissingTag(STREAM_INF))),
         None => Ok(playlist),
     }
 }

@@ -323,7 +323,7 @@ fn hostile_and_broken_input() {
     }
     for text in ["", "\n", "#EXTM3", "#EXTM3U8", "\u{feff}#EXTM3U", "<html>"] {
         assert_eq!(
-            parse(text).unwrap_err().problem,
+            *parse(text).unwrap_err().problem,
             Problem::NotAPlaylist,
             "{text:?}"
         );
@@ -333,19 +333,19 @@ fn hostile_and_broken_input() {
 #[test]
 fn limits() {
     let long = "#EXTM3U\n".to_string() + &" ".repeat(MAX_LENGTH);
-    assert!(matches!(parse(&long).unwrap_err().problem, Problem::TooLong(_)));
+    assert!(matches!(*parse(&long).unwrap_err().problem, Problem::TooLong(_)));
     let head = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n".to_string();
     let full = head.clone() + &"#EXTINF:1,\na\n".repeat(MAX_SEGMENTS);
     assert_eq!(media(&full).segments.len(), MAX_SEGMENTS);
     assert_eq!(
-        parse(&(full + "#EXTINF:1,\na\n")).unwrap_err().problem,
+        *parse(&(full + "#EXTINF:1,\na\n")).unwrap_err().problem,
         Problem::TooManySegments
     );
     let maps: String = (0..=MAX_INIT_SECTIONS)
         .map(|map| format!("#EXT-X-MAP:URI=\"{map}\"\n"))
         .collect();
     assert_eq!(
-        parse(&(head + &maps)).unwrap_err().problem,
+        *parse(&(head + &maps)).unwrap_err().problem,
         Problem::TooManyInitSections
     );
     let variants = "#EXT-X-STREAM-INF:BANDWIDTH=1\na\n".repeat(MAX_RENDITIONS + 1);

@@ -21,7 +21,7 @@ pub enum ManifestError {
         /// Where, as "swarms\[1\].swarm_id".
         path: String,
         /// What.
-        problem: Problem,
+        problem: Box<Problem>,
     },
 }
 
@@ -62,7 +62,7 @@ pub enum Problem {
     #[error(transparent)]
     Hash(#[from] ParseHashError),
     /// A value this version does not know.
-    #[error("{found:?}, want {want}")]
+    #[error("\"{}\", want {want}", found.escape_default())]
     Value {
         /// The value in the file (shortened).
         found: String,

@@ -324,7 +324,7 @@ fn text(path: &str, value: &Value<'_>) -> Result<String, ManifestError> {
 fn error(path: impl Into<String>, problem: Problem) -> ManifestError {
     ManifestError::Member {
         path: path.into(),
-        problem,
+        problem: Box::new(problem),
     }
 }
 
