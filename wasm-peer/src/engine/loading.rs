@@ -146,7 +146,8 @@ impl Engine {
         let inner = &self.0;
         inner.wanted.set(true);
         inner.start_network();
-        let (load, promise) = Load::new(id, segment, location);
+        let deadline = inner.clock.now() + deadline_ms;
+        let (load, promise) = Load::new(id, segment, location, deadline);
         match inner
             .stream_of(playlist)
             .filter(|stream| stream.segments().is_none_or(|count| segment < count))
@@ -164,7 +165,10 @@ impl Engine {
                 .borrow()
                 .iter()
                 .find(|load| load.id == id)
-                .map(|load| load.segment);
+                .map(|load| {
+                    load.deadline.set(self.0.clock.now() + deadline_ms);
+                    load.segment
+                });
             if let Some(segment) = segment {
                 return self.0.demand(&stream, segment, deadline_ms);
             }
@@ -380,15 +384,16 @@ impl Inner {
         self.join(stream);
         self.update_prospects();
         // Those who asked before the table was here.
-        let waiting: Vec<u32> = stream
+        let now = self.clock.now();
+        let waiting: Vec<(u32, f64)> = stream
             .loads
             .borrow()
             .iter()
             .filter(|load| load.abort.is_none())
-            .map(|load| load.segment)
+            .map(|load| (load.segment, load.deadline.get() - now))
             .collect();
-        for segment in waiting {
-            self.demand(stream, segment, 0.0);
+        for (segment, deadline) in waiting {
+            self.demand(stream, segment, deadline);
         }
     }
 

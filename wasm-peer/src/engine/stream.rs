@@ -36,6 +36,8 @@ pub(crate) struct Load {
     pub(crate) id: u32,
     pub(crate) segment: u32,
     pub(crate) location: Location,
+    /// When the player needs it, in page milliseconds.
+    pub(crate) deadline: Cell<f64>,
     resolve: Function,
     reject: Function,
     /// Set while the load goes straight to the origin.
@@ -44,7 +46,7 @@ pub(crate) struct Load {
 
 impl Load {
     /// A load and the promise for its bytes.
-    pub(crate) fn new(id: u32, segment: u32, location: Location) -> (Self, Promise) {
+    pub(crate) fn new(id: u32, segment: u32, location: Location, deadline: f64) -> (Self, Promise) {
         let mut functions = None;
         let promise = Promise::new(&mut |resolve, reject| functions = Some((resolve, reject)));
         let (resolve, reject) = functions.unwrap_or_else(|| (Function::default(), Function::default()));
@@ -53,6 +55,7 @@ impl Load {
                 id,
                 segment,
                 location,
+                deadline: Cell::new(deadline),
                 resolve,
                 reject,
                 abort: None,
