@@ -53,9 +53,15 @@ async function rawGoodput(one: Page, other: Page): Promise<number> {
       new Promise<number>((resolve) => {
         let bytes = 0;
         let began = 0;
+        let messages = 0;
         window.channel.onmessage = ({ data }) => {
-          began ||= performance.now();
           bytes += data.byteLength;
+          // As with Shoal's chunks below: how a connection gets going is another matter.
+          if (++messages === 32) {
+            began = performance.now();
+            total -= bytes;
+            bytes = 0;
+          }
           if (bytes >= total) resolve(bytes / ((performance.now() - began) / 1000));
         };
       }),
@@ -113,7 +119,8 @@ test('chunks through Shoal come at 80 % of the speed of a bare data channel, or 
     await viewer.waitForEvent('chunk', { source: 'p2p' });
     await viewer.pause();
     const segments = async () => (await viewer.events('segment')).length;
-    await expect.poll(segments, { timeout: 120_000 }).toBeGreaterThanOrEqual(20);
+    // All but the first, which a player may need before the swarm is there.
+    await expect.poll(segments, { timeout: 120_000 }).toBeGreaterThanOrEqual(19);
     // From the first whole segment on: connecting and hls.js' own start are another matter.
     const chunks = (await viewer.events('chunk')).filter(({ source }) => source === 'p2p').slice(32);
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
