@@ -11,9 +11,10 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-/// What panics cost in the standard library they must cost in every crate that is linked with it. The flag is not
-/// stable yet; the language that the crates are written in is (see [`flags`]).
-const PANIC: &str = "-Zunstable-options -Cpanic=immediate-abort";
+/// What holds for the standard library and for every crate that is linked with it. Panics: the flag is not stable
+/// yet, the language that the crates are written in is (see [`Std::flags`]). Without reference types it is the glue
+/// that keeps the JavaScript objects of the module, and not wrappers in the module around all functions: 2 KB.
+const FLAGS: &str = "-Zunstable-options -Cpanic=immediate-abort -Ctarget-feature=-reference-types";
 
 /// The package whose dependency the library is: otherwise cargo would build that of the repository.
 const MANIFEST: &str = r#"[package]
@@ -52,7 +53,7 @@ impl Std {
             .env("CARGO_TARGET_DIR", work.join("target"));
         cargo.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
         // Link-time optimisation of the whole module wants bitcode.
-        cargo.env("RUSTFLAGS", format!("{PANIC} -Cembed-bitcode=yes"));
+        cargo.env("RUSTFLAGS", format!("{FLAGS} -Cembed-bitcode=yes"));
         cargo.args(["build", "--quiet", "--release", "--target", TRIPLE]);
         cargo.args([
             "-Zbuild-std=std,panic_abort",
@@ -78,7 +79,7 @@ impl Std {
     /// Compiler flags to build a crate with it.
     pub fn flags(&self) -> String {
         // Unstable features of the language stay off: build scripts that probe for them must not find any.
-        format!("--sysroot={} {PANIC} -Zallow-features=", self.0.display())
+        format!("--sysroot={} {FLAGS} -Zallow-features=", self.0.display())
     }
 }
 
@@ -95,7 +96,7 @@ pub fn has_source(rustc: &str) -> bool {
 fn folder(rustc: &str) -> Result<PathBuf> {
     let version = process::output(process::command(rustc).arg("-vV"))?;
     let mut hasher = DefaultHasher::new();
-    (&version, MANIFEST, PANIC).hash(&mut hasher);
+    (&version, MANIFEST, FLAGS).hash(&mut hasher);
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo_home = cargo_home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let parent = cargo_home.context("there is no home folder")?.join("shoal-std");
