@@ -32,6 +32,8 @@ const CALM_FETCHES: usize = 2;
 const URGENT_FETCHES: usize = 4;
 /// Slack on top of an estimated origin fetch: timers and slow machines.
 const ORIGIN_SLACK: Duration = Duration::from_millis(1500);
+/// The same where a player is only a few seconds behind the live edge: what is fetched sooner is fetched by many.
+const LIVE_ORIGIN_SLACK: Duration = Duration::from_millis(700);
 /// An origin fetch before anything was measured.
 const UNKNOWN_FETCH: Duration = Duration::from_millis(700);
 /// A neighbour that never answers rests this long after the first time-out, doubling.
@@ -358,7 +360,11 @@ impl<'a> Plan<'a> {
                 .sum()
         };
         let fetch_time = self.view.origin.estimate(bytes as u64).unwrap_or(UNKNOWN_FETCH);
-        let urgent = left <= (fetch_time * 2 + ORIGIN_SLACK).min(self.view.urgent_window);
+        let lead = match self.view.live {
+            Some(_) => fetch_time * 3 / 2 + LIVE_ORIGIN_SLACK,
+            None => fetch_time * 2 + ORIGIN_SLACK,
+        };
+        let urgent = left <= lead.min(self.view.urgent_window);
         let origin_now = demand.retry_at <= self.now && self.fetches < URGENT_FETCHES;
         if urgent && origin_now && self.peers_too_slow(segment, &missing, bytes, left.max(fetch_time)) {
             if left <= HEDGE || unknown {

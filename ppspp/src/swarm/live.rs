@@ -219,6 +219,14 @@ impl Swarm {
     /// A segment's munro is known from now on.
     fn learn(&mut self, claim: Claim) {
         let segment = claim.segment;
+        let newest = self.segments.newest().map_or(segment, |(newest, _)| newest);
+        let window = self
+            .metadata
+            .live_settings()
+            .map_or(0, |live| live.discard_window);
+        if newest.saturating_sub(segment) >= window {
+            return;
+        }
         let munro = Munro {
             root: claim.root,
             time: claim.time,
@@ -561,7 +569,10 @@ impl Swarm {
             self.origin.take(chunk);
         }
         match (valid, link) {
-            (true, _) if self.store.has().contains(chunk) => self.discarded(&bytes, link),
+            // It came from elsewhere, or its segment left the window, while the check was under way.
+            (true, _) if self.store.has().contains(chunk) || !self.segments.exists(chunk) => {
+                self.discarded(&bytes, link);
+            }
             (true, link) => {
                 self.live
                     .chunk_signatures
