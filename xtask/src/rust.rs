@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+const SIMULATOR: &str = "shoal-sim";
+
 /// Formatting of every crate of the workspace.
 pub fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))
@@ -14,6 +16,13 @@ pub fn format() -> Result<()> {
 /// Lints of everything that runs natively.
 pub fn lint() -> Result<()> {
     run(cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// Lints of the simulator, which is no default member: it needs a feature of `ppspp` that no product has.
+pub fn lint_simulator() -> Result<()> {
+    run(cargo()
+        .args(["clippy", "--quiet", "--package", SIMULATOR, "--all-targets"])
+        .args(["--", "-D", "warnings"]))
 }
 
 /// Lints of the wasm peer.
@@ -48,11 +57,23 @@ impl std::ops::AddAssign for Counts {
     }
 }
 
-/// `cargo test` of the native crates. Fails when tests cannot be built or run at all.
+/// `cargo test` of the native crates.
 pub fn test(filter: &[String]) -> Result<Counts> {
+    cargo_test(&[], filter)
+}
+
+/// `cargo test` of the simulator: optimised, for its tests run whole swarms.
+pub fn test_simulator(filter: &[String]) -> Result<Counts> {
+    cargo_test(&["--release", "--package", SIMULATOR], filter)
+}
+
+/// Fails when tests cannot be built or run at all.
+fn cargo_test(options: &[&str], filter: &[String]) -> Result<Counts> {
     let mut cargo = cargo();
     cargo
-        .args(["test", "--quiet", "--no-fail-fast", "--"])
+        .args(["test", "--quiet", "--no-fail-fast"])
+        .args(options)
+        .arg("--")
         .args(filter);
     let mut child = cargo
         .stdout(Stdio::piped())

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Scenarios that take a minute or two; the others run with `--all`.
-const SHORT: &[&str] = &["vod-1000"];
+const SHORT: &[&str] = &["vod-1000", "live-1000"];
 
 /// Runs one scenario, the short ones, or all.
 pub fn run_scenarios(all: bool, scenario: Option<&str>) -> Result<()> {

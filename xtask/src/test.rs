@@ -69,6 +69,8 @@ pub fn run(only: Option<Part>, filter: &[String]) -> ExitCode {
         run.check("format", rust::format);
         run.check("clippy", rust::lint);
         run.tests("cargo test", || rust::test(filter));
+        run.check("clippy of the simulator", rust::lint_simulator);
+        run.tests("test the simulator", || rust::test_simulator(filter));
         run.check("clippy for wasm", rust::lint_wasm);
     }
     if wants(Part::Js) || wants(Part::Browser) {
