@@ -9,7 +9,7 @@ use harness::{RANGES, World};
 use ppspp::datagram::Messages;
 use ppspp::options::{Addressing, HashFunction, IntegrityMethod, ProtocolOptions};
 use ppspp::swarm::{Event, Input, Lane, Output, Reason};
-use ppspp::{ChunkRange, LinkId, Message, PeerId, Timestamp};
+use ppspp::{ChunkMap, ChunkRange, LinkId, Message, PeerId, Timestamp};
 
 fn world() -> World {
     World::new(20, 100_000)
@@ -17,13 +17,19 @@ fn world() -> World {
 
 /// A and its liar B, both complete, and C that joins them.
 fn with_liar(forge: fn(Lane, &Bytes) -> Option<Bytes>) -> (World, [usize; 3]) {
-    let mut world = world();
+    with_liar_of(20, forge)
+}
+
+fn with_liar_of(segments: usize, forge: fn(Lane, &Bytes) -> Option<Bytes>) -> (World, [usize; 3]) {
+    let mut world = World::new(segments, 100_000);
     let (a, b) = (world.join(), world.join());
     for who in [a, b] {
-        world.nodes[who].window = 20;
+        world.nodes[who].window = segments as u32;
         world.play(who);
     }
-    world.run_for(Duration::from_secs(5));
+    while world.fetched() < 2 * world.size() {
+        world.run_for(Duration::from_secs(1));
+    }
     let c = world.join();
     world.nodes[b].forge = Some(forge);
     world.play(c);
@@ -95,6 +101,29 @@ fn a_liar_that_has_everything_and_sends_nothing_costs_no_stall() {
     );
     assert!(world.nodes[c].disconnected.is_empty(), "slow is no crime");
     world.check_bytes(c);
+}
+
+#[test]
+fn a_liar_ends_at_the_bottom() {
+    let (mut world, [_, b, c]) = with_liar_of(200, |lane, datagram| {
+        (lane == Lane::Control).then(|| datagram.clone())
+    });
+    world.run_to_end();
+    let node = &world.nodes[c];
+    assert!(node.stalls <= Duration::from_millis(500), "{:?}", node.stalls);
+    let (liar, _) = node.links.iter().find(|(_, end)| end.to == b).unwrap();
+    // No chunk waits for more than one time-out: it is asked of another then.
+    let mut vain = ChunkMap::new();
+    for (_, _, range) in node.asked.iter().filter(|(_, link, _)| link == liar) {
+        assert_eq!(vain.present_in(*range).next(), None, "asked twice");
+        vain.insert(*range);
+    }
+    let all = node.swarm.has().count();
+    assert!(
+        (1..all / 100).contains(&vain.count()),
+        "{} of {all}",
+        vain.count()
+    );
 }
 
 #[test]

@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ppspp::datagram::Messages;
 use ppspp::hash::SubtreeHasher;
 use ppspp::live::{LiveKey, NtpTime, SignatureAlgorithm, chunk_signing_input, signing_input};
-use ppspp::message::Format;
+use ppspp::message::{Format, Message};
 use ppspp::options::{Addressing, IntegrityMethod};
 use ppspp::proof::{ProofSignature, SegmentProof};
 use ppspp::segment_table::{Segment, segment_bits};
 use ppspp::swarm::{Config, Event, Input, Lane, Member, Output, Reason};
-use ppspp::{FetchId, Hash, LinkId, Live, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
+use ppspp::{ChunkRange, FetchId, Hash, LinkId, Live, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
 
 pub const CHUNK: u32 = 8192;
 
@@ -152,6 +153,8 @@ pub struct Node {
     pub candidates: Vec<(PeerId, LinkId)>,
     /// Whole live segments the player got unproven.
     pub unproven: Vec<u32>,
+    /// What was asked of whom, in swarms that address by ranges.
+    pub asked: Vec<(Timestamp, LinkId, ChunkRange)>,
 }
 
 /// A stream that is being published: segment n is there from (n + 1) × its length after the start on.
@@ -356,6 +359,7 @@ impl World {
             aborted: Vec::new(),
             candidates: Vec::new(),
             unproven: Vec::new(),
+            asked: Vec::new(),
         });
         self.nodes.len() - 1
     }
@@ -515,6 +519,14 @@ impl World {
         let Some(end) = node.links.get_mut(&link) else {
             return;
         };
+        if lane == Lane::Control {
+            let requests =
+                Messages::new(datagram.clone(), RANGES).filter_map(|message| match message.ok()? {
+                    Message::Request(range) => Some((now, link, range)),
+                    _ => None,
+                });
+            node.asked.extend(requests);
+        }
         let (to, remote) = (end.to, end.remote);
         let start = node.uplink_free_at.max(now);
         let sent = start + Duration::from_secs_f64(datagram.len() as f64 / node.uplink);
