@@ -10,6 +10,7 @@ mod media;
 mod netns;
 mod process;
 mod rust;
+mod same_run;
 mod servers;
 mod setup;
 mod sim;

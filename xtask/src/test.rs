@@ -3,7 +3,7 @@
 use crate::Part;
 use crate::process::{npm, root, target};
 use crate::rust::{self, Counts};
-use crate::{js, netns, servers, setup, size};
+use crate::{js, netns, same_run, servers, setup, size};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs;
@@ -72,6 +72,7 @@ pub fn run(only: Option<Part>, filter: &[String]) -> ExitCode {
         run.check("clippy of the simulator", rust::lint_simulator);
         run.tests("test the simulator", || rust::test_simulator(filter));
         run.check("clippy for wasm", rust::lint_wasm);
+        run.check("one run natively and in wasm", same_run::check);
     }
     if wants(Part::Js) || wants(Part::Browser) {
         run.check("build", || js::build_all(false));

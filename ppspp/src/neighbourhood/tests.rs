@@ -564,7 +564,7 @@ impl Swarms {
         let mut node = Neighbourhood::new(id, Limits::up_to(maximum), self.rng.u64(..));
         node.set_tracker(true);
         let mut others: Vec<usize> = (0..number).collect();
-        self.rng.shuffle(&mut others);
+        crate::random::shuffle(&mut self.rng, &mut others);
         for other in others.into_iter().take(list) {
             node.found(now, &swarm(), peer(other as u32), Source::Tracker, NONE);
         }

@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use super::{Lane, Output, Swarm};
 use crate::message::Message;
-use crate::{ChunkRange, LinkId, Timestamp};
+use crate::{ChunkRange, LinkId, Timestamp, random};
 
 /// Neighbours told at once.
 const EAGER: usize = 3;
@@ -83,10 +83,7 @@ impl Swarm {
                 .map(|channel| channel.link),
         );
         if self.eager.len() > EAGER + 1 {
-            for at in 0..EAGER {
-                let other = self.rng.usize(at..self.eager.len());
-                self.eager.swap(at, other);
-            }
+            random::shuffle_first(&mut self.rng, &mut self.eager, EAGER);
             self.eager.truncate(EAGER);
         }
     }

@@ -24,6 +24,9 @@ struct Cli {
     /// Only the run with peers, without those over plain HTTP to compare with; nothing is kept.
     #[arg(long)]
     no_baselines: bool,
+    /// Only prints what tells runs apart: equal for equal runs.
+    #[arg(long, conflicts_with_all = ["no_baselines", "out"])]
+    log_hash: bool,
     /// Folder for results and plots.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -34,6 +37,10 @@ struct Cli {
 
 fn run(path: &Path, cli: &Cli) -> Result<()> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    if cli.log_hash {
+        println!("{}", shoal_sim::run(&text, cli.seed)?.log_hash);
+        return Ok(());
+    }
     let outcome =
         Outcome::run(&text, cli.seed, !cli.no_baselines).with_context(|| path.display().to_string())?;
     outcome.print();
