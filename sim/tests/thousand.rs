@@ -1,0 +1,30 @@
+//! A thousand viewers with a fixed seed: the figures that must not get worse.
+
+use shoal_sim::run;
+
+#[test]
+fn of_one_video() {
+    let report = run(include_str!("../scenarios/vod-1000.toml"), 1).unwrap();
+    let (quality, traffic) = (&report.quality, &report.traffic);
+    assert_eq!(quality.never_started, 0);
+    assert!(quality.stall_ratio < 0.001, "stalled {}", quality.stall_ratio);
+    assert!(
+        quality.start_up_median_ms < 400.0,
+        "start-up {}",
+        quality.start_up_median_ms
+    );
+    assert!(traffic.origin_share < 0.15, "origin {}", traffic.origin_share);
+    assert!(traffic.control_share < 0.01, "control {}", traffic.control_share);
+    let have = traffic.have_per_neighbour_minute;
+    assert!(have < 1024.0, "HAVE bytes for a neighbour in a minute: {have}");
+    assert!(
+        traffic.discarded_peers < 0.05,
+        "discarded {}",
+        traffic.discarded_peers
+    );
+    assert_eq!((traffic.bad_segments, traffic.honest_banned), (0, 0));
+    assert_eq!(
+        (traffic.refused, traffic.unproven, traffic.failed_segments),
+        (0, 0, 0)
+    );
+}
