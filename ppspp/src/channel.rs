@@ -360,6 +360,11 @@ impl Channel {
         }
     }
 
+    /// What it gave.
+    pub(crate) fn gave_rate(&self) -> f64 {
+        1.0 + self.received_bytes as f64
+    }
+
     /// Bytes that wait to be sent to it, as far as is known.
     pub(crate) fn backlog(&self, now: Timestamp) -> usize {
         if now.since(self.last_chunk_sent) > DRAINED {

@@ -38,6 +38,9 @@ pub struct Traffic {
     pub p2p_share: f64,
     /// How often the origin sent a segment, on average over those it sent at all, in whole copies.
     pub origin_copies: f64,
+    /// The same for a live stream's segments published after everybody has arrived: newcomers take their first ones
+    /// from the origin. Static content: [`Self::origin_copies`].
+    pub origin_copies_steady: f64,
     /// The same for the segment sent most.
     pub origin_copies_max: f64,
     /// Copies the origin sent of every segment.

@@ -291,6 +291,9 @@ impl Swarm {
             }
             Input::Timeout => {}
         }
+        if self.metadata.live_key().is_some() {
+            self.serve_next(now);
+        }
         if now >= self.check_at {
             self.check_at = now + CHECK;
             self.timeouts(now);

@@ -26,8 +26,35 @@ impl Swarm {
         self.serve(link, now);
     }
 
+    /// Live, one chunk after the other: what waits here can still be cancelled, and the first to ask has it soon.
+    pub(super) fn serve_next(&mut self, now: Timestamp) {
+        loop {
+            let backlog: usize = self.channels.values().map(|channel| channel.backlog(now)).sum();
+            if backlog > self.segments.chunk_size() as usize {
+                return;
+            }
+            let next = self
+                .channels
+                .values()
+                .filter(|channel| channel.is_open())
+                .filter_map(|channel| {
+                    let since = channel.waiting_since()?;
+                    let waited = now.since(since).as_secs_f64();
+                    Some((channel.gave_rate() * (1.0 + waited * waited), channel.link))
+                })
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((_, link)) = next else { return };
+            if !self.serve_one(link, now) {
+                return;
+            }
+        }
+    }
+
     /// Sends what is asked for while there is room: chunks are chosen only then, so that CANCEL works.
     pub(super) fn serve(&mut self, link: LinkId, now: Timestamp) {
+        if self.metadata.live_key().is_some() {
+            return self.serve_next(now);
+        }
         while self
             .channels
             .get(link)

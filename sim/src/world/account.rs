@@ -1,5 +1,9 @@
 //! Adds up what a run has brought.
 
+use core::time::Duration;
+
+use ppspp::Timestamp;
+
 use super::{START, World};
 use crate::player::Experience;
 use crate::population::Cheat;
@@ -7,6 +11,10 @@ use crate::report::{Quality, Report, Traffic, percentile, ratio};
 
 /// A viewer that went sooner had no time to start.
 const TIME_TO_START: u64 = 10_000_000;
+/// Seconds after which the last to arrive is a viewer like the others.
+const SETTLED_S: f64 = 20.0;
+/// Segments between a live stream's edge and those that all have played.
+const PLAYED_SEGMENTS: u64 = 4;
 
 impl World {
     /// The figures, after [`World::run`].
@@ -69,6 +77,21 @@ impl World {
         quality
     }
 
+    /// A live stream's segments that were published when everybody had arrived and started, and played before the end.
+    fn steady_segments(&self) -> core::ops::Range<u32> {
+        if !self.content.is_live() {
+            return 0..self.content.segments();
+        }
+        let arrived = START + Duration::from_secs_f64(self.scenario.viewers.arrive_within_s + SETTLED_S);
+        let played = Timestamp(
+            self.until
+                .0
+                .saturating_sub(PLAYED_SEGMENTS * self.content.segment_us()),
+        );
+        let (first, last) = (self.content.listed(arrived).1, self.content.listed(played).1);
+        first..last.max(first)
+    }
+
     fn traffic(&self) -> Traffic {
         let sum = |of: fn(&crate::peer::Account) -> u64| -> u64 {
             self.peers.iter().map(|peer| of(&peer.account)).sum()
@@ -84,6 +107,10 @@ impl World {
             .map(|(segment, sent)| *sent as f64 / self.content.size(segment as u32) as f64)
             .collect();
         let sent_at_all = copies.iter().filter(|copies| **copies > 0.0).count();
+        let steady = self.steady_segments();
+        let steady_copies = copies
+            .get(steady.start as usize..steady.end as usize)
+            .unwrap_or_default();
         let honest = || {
             let viewers = self.peers.iter().zip(&self.viewers);
             viewers
@@ -106,6 +133,7 @@ impl World {
             origin_share: ratio(origin_bytes as f64, payload),
             p2p_share: ratio(p2p_bytes as f64, payload),
             origin_copies: ratio(copies.iter().sum(), sent_at_all as f64),
+            origin_copies_steady: ratio(steady_copies.iter().sum(), steady_copies.len() as f64),
             origin_copies_max: copies.iter().copied().fold(0.0, f64::max),
             origin_copies_by_segment: copies,
             discarded_peers: ratio(sum(|account| account.discarded_peers) as f64, payload),

@@ -73,7 +73,7 @@ impl Outcome {
             };
             println!(
                 "{} ({name}): start-up {:.0} ms, 95 % within {:.0} ms, {} never; stalled {:.3} %; origin {:.2} % of \
-                 bytes, {:.1} copies of a segment; log {}",
+                 bytes, {:.1} copies of a segment ({:.1} steady); log {}",
                 self.name,
                 quality.start_up_median_ms,
                 quality.start_up_p95_ms,
@@ -81,6 +81,7 @@ impl Outcome {
                 quality.stall_ratio * 100.0,
                 traffic.origin_share * 100.0,
                 traffic.origin_copies,
+                traffic.origin_copies_steady,
                 report.map_or("", |report| &report.log_hash),
             );
         }

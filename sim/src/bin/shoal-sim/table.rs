@@ -52,6 +52,9 @@ fn table(outcomes: &[Outcome]) -> String {
     row("origin copies of a segment", &|o| {
         format!("{:.1}", o.hybrid.traffic.origin_copies)
     });
+    row("the same once all have arrived (live)", &|o| {
+        format!("{:.1}", o.hybrid.traffic.origin_copies_steady)
+    });
     row("origin's share of bytes", &|o| {
         percent(o.hybrid.traffic.origin_share)
     });
