@@ -39,8 +39,8 @@ const UNKNOWN_FETCH: Duration = Duration::from_millis(700);
 const REST: Duration = Duration::from_secs(5);
 /// Longest rest.
 const LONGEST_REST: Duration = Duration::from_secs(120);
-/// A live chunk is asked of nobody who would need longer for it, in seconds.
-const LIVE_ANSWER: f64 = 1.5;
+/// A live chunk is asked of nobody who would need longer for it, in seconds, than this or half a segment.
+const LIVE_ANSWER: f64 = 3.0;
 /// Live segments taken from peers before the player asks for them.
 const AHEAD: u32 = 2;
 /// Pauses before a failed origin fetch is tried again.
@@ -508,14 +508,17 @@ impl<'a> Plan<'a> {
     /// Asks the peer that would have the chunk here first; `false` when nobody with room has it.
     fn ask(&mut self, chunk: u32) -> bool {
         let bytes = self.view.segments.chunk_length(chunk) as usize;
-        let live = self.view.live.is_some();
+        let patience = self
+            .view
+            .live
+            .map(|length| (length.as_secs_f64() / 2.0).min(LIVE_ANSWER));
         let best = self
             .lanes
             .iter_mut()
             .filter(|lane| lane.has.contains(chunk))
-            .filter(|lane| match live {
-                true => lane.completion(bytes as f64) <= LIVE_ANSWER,
-                false => lane.room >= bytes,
+            .filter(|lane| match patience {
+                Some(patience) => lane.completion(bytes as f64) <= patience,
+                None => lane.room >= bytes,
             })
             .min_by(|a, b| a.cost(bytes as f64).total_cmp(&b.cost(bytes as f64)));
         let Some(lane) = best else { return false };
