@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::channel::Channel;
 use crate::sorted_map::SortedMap;
-use crate::{LinkId, Timestamp};
+use crate::{LinkId, Timestamp, random};
 
 /// How often it is decided anew whom to serve.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -106,7 +106,7 @@ impl Choker {
         }
         self.optimistic.retain(|link| others.contains(link));
         others.retain(|link| !self.optimistic.contains(link));
-        rng.shuffle(&mut others);
+        random::shuffle(rng, &mut others);
         let free = (self.slots - regular).saturating_sub(self.optimistic.len());
         self.optimistic.extend(others.into_iter().take(free));
         served.extend(&self.optimistic);

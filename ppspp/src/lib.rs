@@ -33,6 +33,7 @@ pub mod options;
 mod origin;
 mod picker;
 pub mod proof;
+pub mod random;
 mod rate;
 pub mod segment_table;
 pub mod segments;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ppspp::{PeerId, Timestamp};
+use ppspp::{PeerId, Timestamp, random};
 use tracker_protocol::server::{Changes, Peer, PeerConfig, PeerState, Verdict};
 use tracker_protocol::{
     Bye, DEFAULT_PEERS, ErrorCode, Event, Hello, IssuedCertificate, KEY_BLOB_LEN, Limits, MAX_FRAME,
@@ -351,10 +351,10 @@ impl Tracker {
         // Floyd's way to draw without replacement.
         let mut drawn: Vec<usize> = Vec::with_capacity(draw);
         for last in self.members.len() - draw..self.members.len() {
-            let at = self.rng.usize(0..=last);
+            let at = random::index(&mut self.rng, 0..last + 1);
             drawn.push(if drawn.contains(&at) { last } else { at });
         }
-        self.rng.shuffle(&mut drawn);
+        random::shuffle(&mut self.rng, &mut drawn);
         let peer_info = drawn
             .into_iter()
             .map(|at| self.members[at])

@@ -13,7 +13,13 @@ pub fn format() -> Result<()> {
 
 /// Lints of everything that runs natively.
 pub fn lint() -> Result<()> {
-    run(cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]))
+    run(cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]))?;
+    // Apart from the others: with a feature of ppspp that no product has.
+    let simulator = ["--package", "shoal-sim", "--package", "shoal-sim-wasm"];
+    run(cargo()
+        .args(["clippy", "--quiet", "--all-targets"])
+        .args(simulator)
+        .args(["--", "-D", "warnings"]))
 }
 
 /// Lints of the wasm peer.
@@ -48,9 +54,16 @@ impl std::ops::AddAssign for Counts {
 
 /// `cargo test` of the native crates. Fails when tests cannot be built or run at all.
 pub fn test(filter: &[String]) -> Result<Counts> {
+    test_of(&["--no-fail-fast"], filter)
+}
+
+/// `cargo test` with `options`.
+pub fn test_of(options: &[&str], filter: &[String]) -> Result<Counts> {
     let mut cargo = cargo();
     cargo
-        .args(["test", "--quiet", "--no-fail-fast", "--"])
+        .args(["test", "--quiet"])
+        .args(options)
+        .arg("--")
         .args(filter);
     let mut child = cargo
         .stdout(Stdio::piped())

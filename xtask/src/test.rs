@@ -3,7 +3,7 @@
 use crate::Part;
 use crate::process::{npm, root, target};
 use crate::rust::{self, Counts};
-use crate::{js, netns, servers, setup, size};
+use crate::{js, netns, servers, setup, sim, size};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs;
@@ -68,6 +68,8 @@ pub fn run(only: Option<Part>, filter: &[String]) -> ExitCode {
         run.check("clippy", rust::lint);
         run.tests("cargo test", || rust::test(filter));
         run.check("clippy for wasm", rust::lint_wasm);
+        run.tests("simulator", || sim::test(filter));
+        run.check("simulator: native and wasm", sim::compare_with_wasm);
     }
     if wants(Part::Js) || wants(Part::Browser) {
         run.check("set-up", setup::all);

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::{Lane, Output, Swarm};
 use crate::message::Message;
-use crate::{ChunkRange, LinkId, Timestamp};
+use crate::{ChunkRange, LinkId, Timestamp, random};
 
 /// Neighbours told at once.
 const EAGER: usize = 3;
@@ -98,7 +98,7 @@ impl Swarm {
                     .get(lacking[at])
                     .map_or(0, |channel| channel.received_bytes)
             };
-            let (a, b) = (self.rng.usize(..lacking.len()), self.rng.usize(..lacking.len()));
+            let [a, b] = [(); 2].map(|()| random::index(&mut self.rng, 0..lacking.len()));
             let at = if gave(a) >= gave(b) { a } else { b };
             if let Some(channel) = self.channels.get_mut(lacking[at]) {
                 channel.soon.insert(ChunkRange::one(chunk));
@@ -123,7 +123,7 @@ impl Swarm {
         if waiting.is_empty() || busy > self.segments.chunk_size() as usize {
             return;
         }
-        self.rng.shuffle(&mut waiting);
+        random::shuffle(&mut self.rng, &mut waiting);
         waiting.truncate(2);
         if let Some((_, link)) = waiting.into_iter().max() {
             self.announce_fresh(link, now);
@@ -155,7 +155,7 @@ impl Swarm {
         );
         if self.eager.len() > EAGER + 1 {
             for at in 0..EAGER {
-                let other = self.rng.usize(at..self.eager.len());
+                let other = random::index(&mut self.rng, at..self.eager.len());
                 self.eager.swap(at, other);
             }
             self.eager.truncate(EAGER);

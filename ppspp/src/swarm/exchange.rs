@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::{Event, Member, Output, Swarm};
 use crate::checks::CertificateCheck;
 use crate::message::{MAX_CERTIFICATE, Message};
-use crate::{CheckId, LinkId, Timestamp};
+use crate::{CheckId, LinkId, Timestamp, random};
 
 /// A neighbour is asked, and answered, no more often than this.
 const ASK_PAUSE: Duration = Duration::from_secs(30);
@@ -79,7 +79,7 @@ impl Swarm {
             .filter(|(_, expires)| *expires > wall)
             .map(|(certificate, _)| certificate.clone())
             .collect();
-        self.rng.shuffle(&mut named);
+        random::shuffle(&mut self.rng, &mut named);
         if let Some(channel) = self.channels.get_mut(link) {
             for certificate in named.into_iter().take(ANSWER) {
                 channel.queue(&Message::PexResCert(certificate));
