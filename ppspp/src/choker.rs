@@ -198,6 +198,7 @@ mod tests {
         assert!((0..3).all(|n| turns[&LinkId(n)] == 60), "{turns:?}");
         let riders: Vec<i32> = (3..12).filter_map(|n| turns.get(&LinkId(n)).copied()).collect();
         assert!(riders.len() >= 7, "everybody gets a try: {turns:?}");
-        assert!(riders.iter().all(|turns| *turns <= 15), "{turns:?}");
+        // Twenty times one of nine is drawn: seldom the same one more than seven times.
+        assert!(riders.iter().all(|turns| *turns <= 21), "{turns:?}");
     }
 }
