@@ -26,10 +26,14 @@ const QUEUED_SECONDS: f64 = 1.0;
 const UNKNOWN_DRAIN: f64 = 64.0 * 1024.0;
 /// What a link carries before anything was measured, in bytes per second: a guess that only orders links.
 const UNKNOWN_RATE: f64 = 128.0 * 1024.0;
+/// A live peer that turned out slow gets another chance after this.
+const STALE_RATE: Duration = Duration::from_secs(2);
 /// A round trip before anything was measured.
 const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(200);
 /// Slack over the round trip that the request pipeline covers (profile §12.3).
 const PIPELINE_SLACK: Duration = Duration::from_millis(250);
+/// A chunk sent this long ago has left.
+const DRAINED: Duration = Duration::from_millis(800);
 /// Most bytes asked of one peer at a time.
 const MAX_PIPELINE: usize = 2 << 20;
 
@@ -89,6 +93,8 @@ pub(crate) struct Channel {
     room: usize,
     drain: RateMeter,
     told_free: Timestamp,
+    /// When a chunk was sent last.
+    pub(crate) last_chunk_sent: Timestamp,
     /// What we asked for, in order.
     pub(crate) requests: Vec<Request>,
     /// When DATA last came.
@@ -111,6 +117,9 @@ pub(crate) struct Channel {
     pub(crate) announce_position: bool,
     /// When it is told at the latest.
     pub(crate) announce_at: Option<Timestamp>,
+    /// Those of them that it is told of sooner, before others are, and when.
+    pub(crate) soon: ChunkMap,
+    pub(crate) soon_at: Option<Timestamp>,
     pub(crate) last_announced: Timestamp,
     /// When it last asked for chunks.
     pub(crate) last_asked: Option<Timestamp>,
@@ -176,6 +185,7 @@ impl Channel {
             room: 0,
             drain: RateMeter::default(),
             told_free: now,
+            last_chunk_sent: Timestamp::default(),
             requests: Vec::new(),
             last_data: now,
             answered_until: now,
@@ -190,6 +200,8 @@ impl Channel {
             unannounced: ChunkMap::new(),
             announce_position: false,
             announce_at: None,
+            soon: ChunkMap::new(),
+            soon_at: None,
             last_announced: Timestamp::default(),
             last_asked: None,
             received_bytes: 0,
@@ -318,7 +330,9 @@ impl Channel {
     pub(crate) fn rate(&self, now: Timestamp) -> f64 {
         let rate = self.meter.rate().unwrap_or(UNKNOWN_RATE);
         let Some(oldest) = self.requests.first() else {
-            return rate;
+            // What was measured long ago, it may have been busy then.
+            let stale = self.format.signature_length.is_some() && now.since(self.last_data) > STALE_RATE;
+            return if stale { rate.max(UNKNOWN_RATE / 2.0) } else { rate };
         };
         let waiting = now.since(self.last_data.max(oldest.sent)).as_secs_f64();
         rate.min(f64::from(oldest.bytes) / waiting.max(f64::EPSILON))
@@ -338,11 +352,11 @@ impl Channel {
     /// How many bytes should be asked for at a time: what the link carries in a round trip and a little more, so
     /// that it never runs dry, and not more, so that a request for something urgent does not wait (§12.3).
     pub(crate) fn pipeline(&self, chunk_size: u32) -> usize {
-        let smallest = 2 * chunk_size as usize;
-        let carried = self.meter.rate().map_or(2.0 * smallest as f64, |rate| {
-            rate * (self.round_trip() + PIPELINE_SLACK).as_secs_f64()
-        });
-        (carried as usize).clamp(smallest, MAX_PIPELINE.max(smallest))
+        let chunk = chunk_size as usize;
+        let carried = |rate: f64| (rate * (self.round_trip() + PIPELINE_SLACK).as_secs_f64()) as usize;
+        let smallest = 2 * chunk;
+        let carried = self.meter.rate().map_or(2 * smallest, carried);
+        carried.clamp(smallest, MAX_PIPELINE.max(smallest))
     }
 
     /// DATA for one of our requests came: measures, and takes the request off the list.
@@ -392,6 +406,19 @@ impl Channel {
         if self.uploads.len() < MAX_UPLOAD_RUNS {
             self.uploads.push_back((run, now));
         }
+    }
+
+    /// What it gave.
+    pub(crate) fn gave_rate(&self) -> f64 {
+        1.0 + self.received_bytes as f64
+    }
+
+    /// Bytes that wait to be sent to it, as far as is known.
+    pub(crate) fn backlog(&self, now: Timestamp) -> usize {
+        if now.since(self.last_chunk_sent) > DRAINED {
+            return 0;
+        }
+        self.room.saturating_sub(self.free)
     }
 
     /// Since when what it asked for first has been waiting.

@@ -38,8 +38,14 @@ pub(crate) fn rank<'a>(
         .count() as u32
 }
 
-/// Peers that fetch a live segment at once in a swarm too large to know.
-const FIRST_WAVE: f64 = 3.0;
+/// Peers that fetch a live segment at once in a swarm too large to know: half as many as the number of members has
+/// binary digits, for the first of them to hear of the segment soon; at least three.
+fn first_wave(members: u32) -> f64 {
+    (f64::from(32 - members.leading_zeros()) / 2.0).max(3.0)
+}
+
+/// Steps that each wave gets: what the first ones fetched has to spread meanwhile.
+const WAVE_STEPS: u32 = 2;
 
 /// How long this peer leaves a live segment to those before it in a swarm of `members` of which it knows `known`
 /// beside itself, `rank` of them before it. `duration`: of a segment.
@@ -62,12 +68,12 @@ pub(crate) fn patience(
     let before = (u64::MAX - score(me, segment)) as f64 / u64::MAX as f64;
     let ahead = f64::from(rank) + before * strangers;
     let mut waves = 0;
-    let mut reached = FIRST_WAVE;
+    let mut reached = first_wave(members);
     while reached <= ahead && waves < 32 {
         reached *= 2.0;
         waves += 1;
     }
-    step * waves
+    step * WAVE_STEPS * waves
 }
 
 #[cfg(test)]
@@ -107,7 +113,7 @@ mod tests {
     fn copies_grow_with_the_logarithm_of_the_swarm() {
         let duration = Duration::from_secs(2);
         for members in [100_u32, 1000, 10_000] {
-            let mut waves = [0_u32; 16];
+            let mut waves = [0_u32; 32];
             for n in 0..members {
                 let mut rng = fastrand::Rng::with_seed(u64::from(n));
                 let me = PeerId(core::array::from_fn(|_| rng.u8(..)));
@@ -116,10 +122,11 @@ mod tests {
                     waves[wait.as_secs() as usize] += 1;
                 }
             }
-            // Three at once, then three, six, … more, on the average of twenty segments.
-            for (wave, expected) in [(0, 60), (1, 60), (2, 120)] {
+            // A few at once, then as many, twice, … more, on the average of twenty segments.
+            let first = 20.0 * first_wave(members);
+            for (wave, expected) in [(0, first), (2, first), (4, first * 2.0)] {
                 assert!(
-                    (expected / 2..expected * 2).contains(&waves[wave]),
+                    (expected / 2.0..expected * 2.0).contains(&f64::from(waves[wave])),
                     "{members}: {waves:?}"
                 );
             }

@@ -33,13 +33,17 @@ const URGENT_FETCHES: usize = 4;
 /// Slack on top of an estimated origin fetch: timers and slow machines.
 const ORIGIN_SLACK: Duration = Duration::from_millis(1500);
 /// The same where a player is only a few seconds behind the live edge: what is fetched sooner is fetched by many.
-const LIVE_ORIGIN_SLACK: Duration = Duration::from_millis(700);
+const LIVE_ORIGIN_SLACK: Duration = Duration::from_millis(500);
 /// An origin fetch before anything was measured.
 const UNKNOWN_FETCH: Duration = Duration::from_millis(700);
 /// A neighbour that never answers rests this long after the first time-out, doubling.
 const REST: Duration = Duration::from_secs(5);
 /// Longest rest.
 const LONGEST_REST: Duration = Duration::from_secs(120);
+/// A live chunk is asked of nobody who would need longer for it, in seconds, than this or half a segment.
+const LIVE_ANSWER: f64 = 3.0;
+/// Live segments taken from peers before the player asks for them.
+const AHEAD: u32 = 2;
 /// Pauses before a failed origin fetch is tried again.
 const RETRY_ORIGIN: Duration = Duration::from_millis(500);
 /// After this many failures a segment is given up: the player hears of it as of any failed HTTP request.
@@ -55,6 +59,28 @@ pub(crate) struct Demand {
     pub(crate) sources: Vec<LinkId>,
     failures: u32,
     retry_at: Timestamp,
+    /// Nobody has asked for it yet: a live segment that the player will want next, as far as peers have it.
+    ahead: bool,
+}
+
+impl Demand {
+    fn new(deadline: Timestamp, now: Timestamp) -> Self {
+        Self {
+            deadline,
+            since: now,
+            p2p_bytes: 0,
+            http_bytes: 0,
+            sources: Vec::new(),
+            failures: 0,
+            retry_at: now,
+            ahead: false,
+        }
+    }
+
+    /// Has the player asked for it?
+    pub(crate) fn is_asked_for(&self) -> bool {
+        !self.ahead
+    }
 }
 
 /// What the picker wants done.
@@ -117,24 +143,57 @@ impl Lane<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct ChunkPicker {
     demands: SortedMap<u32, Demand>,
+    /// The newest segment that the player wanted, and when it needs it.
+    newest: Option<(u32, Timestamp)>,
 }
 
 impl ChunkPicker {
     /// Wants a segment, or moves its deadline; `true` when it was not wanted before.
     pub(crate) fn demand(&mut self, segment: u32, deadline: Timestamp, now: Timestamp) -> bool {
-        let fresh = !self.demands.contains_key(segment);
-        self.demands
-            .get_or_insert_with(segment, || Demand {
-                deadline,
-                since: now,
-                p2p_bytes: 0,
-                http_bytes: 0,
-                sources: Vec::new(),
-                failures: 0,
-                retry_at: now,
-            })
-            .deadline = deadline;
+        let known = self.demands.get(segment);
+        let fresh = known.is_none_or(|demand| demand.ahead);
+        if self.newest.is_none_or(|(newest, _)| newest <= segment) {
+            self.newest = Some((segment, deadline));
+        }
+        let demand = self
+            .demands
+            .get_or_insert_with(segment, || Demand::new(deadline, now));
+        demand.deadline = deadline;
+        if core::mem::take(&mut demand.ahead) {
+            demand.since = now;
+        }
         fresh
+    }
+
+    /// A neighbour has chunks of a live segment. One that the player will want next is taken from peers before it
+    /// is asked for, so that it spreads while other viewers' players do not know of it yet; `true` when it is.
+    pub(crate) fn foresee(&mut self, segment: u32, length: Duration, now: Timestamp) -> bool {
+        let Some((newest, needed)) = self.newest else {
+            return false;
+        };
+        if segment <= newest || segment - newest > AHEAD || self.demands.contains_key(segment) {
+            return false;
+        }
+        let deadline = needed + length * (segment - newest);
+        let demand = Demand {
+            ahead: true,
+            ..Demand::new(deadline, now)
+        };
+        self.demands.insert(segment, demand);
+        true
+    }
+
+    /// Forgets segments that were foreseen and never wanted.
+    pub(crate) fn forget_before(&mut self, segment: u32) {
+        let old: Vec<u32> = self
+            .demands
+            .before(segment)
+            .filter(|(_, demand)| demand.ahead)
+            .map(|(segment, _)| segment)
+            .collect();
+        old.into_iter().for_each(|segment| {
+            self.demands.remove(segment);
+        });
     }
 
     /// No longer wants a segment.
@@ -205,7 +264,8 @@ impl ChunkPicker {
             .demands
             .iter()
             .map(|(segment, demand)| {
-                let rarity = if demand.deadline.since(now) <= NEAR {
+                let near = view.live.map_or(NEAR, |length| length.min(NEAR));
+                let rarity = if demand.deadline.since(now) <= near {
                     0
                 } else {
                     let chunks = view.segments.span(segment);
@@ -364,7 +424,7 @@ impl<'a> Plan<'a> {
             Some(_) => fetch_time * 3 / 2 + LIVE_ORIGIN_SLACK,
             None => fetch_time * 2 + ORIGIN_SLACK,
         };
-        let urgent = left <= lead.min(self.view.urgent_window);
+        let urgent = !demand.ahead && left <= lead.min(self.view.urgent_window);
         let origin_now = demand.retry_at <= self.now && self.fetches < URGENT_FETCHES;
         if urgent && origin_now && self.peers_too_slow(segment, &missing, bytes, left.max(fetch_time)) {
             if left <= HEDGE || unknown {
@@ -388,6 +448,9 @@ impl<'a> Plan<'a> {
                 .values()
                 .any(|channel| channel.has.contains(chunk))
         });
+        if demand.ahead {
+            return;
+        }
         let at_most = if urgent { URGENT_FETCHES } else { CALM_FETCHES };
         if unknown {
             if nobody && (urgent || self.is_ours(segment, demand)) {
@@ -446,13 +509,21 @@ impl<'a> Plan<'a> {
     /// Asks the peer that would have the chunk here first; `false` when nobody with room has it.
     fn ask(&mut self, chunk: u32) -> bool {
         let bytes = self.view.segments.chunk_length(chunk) as usize;
+        let patience = self
+            .view
+            .live
+            .map(|length| (length.as_secs_f64() / 2.0).min(LIVE_ANSWER));
         let best = self
             .lanes
             .iter_mut()
-            .filter(|lane| lane.room >= bytes && lane.has.contains(chunk))
+            .filter(|lane| lane.has.contains(chunk))
+            .filter(|lane| match patience {
+                Some(patience) => lane.completion(bytes as f64) <= patience,
+                None => lane.room >= bytes,
+            })
             .min_by(|a, b| a.cost(bytes as f64).total_cmp(&b.cost(bytes as f64)));
         let Some(lane) = best else { return false };
-        lane.room -= bytes;
+        lane.room = lane.room.saturating_sub(bytes);
         lane.queued += bytes as f64;
         self.asked.insert(chunk, (lane.link, lane.completion(0.0)));
         self.decisions.push(Decision::Request(lane.link, chunk));

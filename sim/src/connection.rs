@@ -10,7 +10,7 @@ use ppspp::{LinkId, Message, Timestamp};
 /// Most bytes in a data channel's buffer, as the browser driver has it.
 pub const HIGH_WATER: usize = 256 * 1024;
 /// The buffer counts as drained when it falls to this.
-pub const LOW_WATER: usize = 64 * 1024;
+pub const LOW_WATER: usize = 8 * 1024;
 
 /// One end.
 #[derive(Debug)]

@@ -59,6 +59,12 @@ pub struct Traffic {
     pub neighbours_mean: f64,
     /// Dials that came to nothing, of all.
     pub dials_failed: f64,
+    /// Peers' bytes of all that honest viewers got.
+    #[serde(default)]
+    pub p2p_share_honest: f64,
+    /// The same of those that give nothing.
+    #[serde(default)]
+    pub p2p_share_free_riders: f64,
     /// Segments with wrong bytes that reached a player.
     pub bad_segments: u64,
     /// Segments given up by the swarm.

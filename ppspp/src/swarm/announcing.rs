@@ -19,7 +19,12 @@ const HAVE_DELAY: Duration = Duration::from_millis(100);
 const LIVE_HAVE_DELAY: Duration = Duration::from_millis(30);
 /// Shortest time between two HAVEs to the same neighbour while a segment comes; static content, live.
 const HAVE_GAP: Duration = Duration::from_millis(500);
-const LIVE_HAVE_GAP: Duration = Duration::from_millis(150);
+/// Neighbours that hear of a chunk of a live segment before the others.
+const FANOUT: usize = 2;
+/// The others hear of it after this.
+const LIVE_LAZY_DELAY: Duration = Duration::from_millis(1500);
+/// While the uplink has little to do, one more neighbour hears of everything this often.
+const LIVE_PACE: Duration = Duration::from_millis(100);
 /// The others hear of a new chunk after this at the latest.
 const LAZY_DELAY: Duration = Duration::from_secs(2);
 
@@ -44,11 +49,10 @@ impl Swarm {
         if !self.upload {
             return;
         }
-        let (delay, gap) = if self.metadata.live_key().is_some() {
-            (LIVE_HAVE_DELAY, LIVE_HAVE_GAP)
-        } else {
-            (HAVE_DELAY, HAVE_GAP)
-        };
+        if self.metadata.live_key().is_some() {
+            return self.announce_live(chunk, now);
+        }
+        let (delay, gap) = (HAVE_DELAY, HAVE_GAP);
         if self.eager.is_empty() {
             self.choose_eager();
         }
@@ -71,6 +75,73 @@ impl Swarm {
                 now + LAZY_DELAY
             };
             channel.announce_at = Some(channel.announce_at.map_or(due, |earlier| earlier.min(due)));
+        }
+    }
+
+    /// A chunk of a live segment is new here.
+    fn announce_live(&mut self, chunk: u32, now: Timestamp) {
+        let lacking: Vec<LinkId> = self
+            .channels
+            .iter_mut()
+            .filter(|(_, channel)| channel.is_open() && !channel.has.contains(chunk))
+            .map(|(link, channel)| {
+                channel.unannounced.insert(ChunkRange::one(chunk));
+                channel.announce_at.get_or_insert(now + LIVE_LAZY_DELAY);
+                link
+            })
+            .collect();
+        self.tell_at.get_or_insert(now + LIVE_PACE);
+        for _ in 0..FANOUT.min(lacking.len()) {
+            // Of two drawn at random the one that gave more lately, so that chunks go first to where they spread.
+            let gave = |at: usize| {
+                self.channels
+                    .get(lacking[at])
+                    .map_or(0, |channel| channel.received_bytes)
+            };
+            let [a, b] = [(); 2].map(|()| random::index(&mut self.rng, lacking.len()));
+            let at = if gave(a) >= gave(b) { a } else { b };
+            if let Some(channel) = self.channels.get_mut(lacking[at]) {
+                channel.soon.insert(ChunkRange::one(chunk));
+                channel.soon_at.get_or_insert(now + LIVE_HAVE_DELAY);
+            }
+        }
+    }
+
+    /// Tells one more neighbour of everything, if the uplink has little to do.
+    pub(super) fn tell_next(&mut self, now: Timestamp) {
+        if self.tell_at.is_none_or(|due| due > now) {
+            return;
+        }
+        let busy: usize = self.channels.values().map(|channel| channel.backlog(now)).sum();
+        let mut waiting: Vec<(u64, LinkId)> = self
+            .channels
+            .values()
+            .filter(|channel| channel.is_open() && !channel.unannounced.is_empty())
+            .map(|channel| (channel.received_bytes, channel.link))
+            .collect();
+        self.tell_at = (!waiting.is_empty()).then(|| now + LIVE_PACE);
+        if waiting.is_empty() || busy > self.segments.chunk_size() as usize {
+            return;
+        }
+        random::shuffle(&mut self.rng, &mut waiting);
+        waiting.truncate(2);
+        if let Some((_, link)) = waiting.into_iter().max() {
+            self.announce_fresh(link, now);
+        }
+    }
+
+    /// HAVE for what is told to one neighbour before others.
+    fn announce_soon(&mut self, link: LinkId) {
+        let Some(channel) = self.channels.get_mut(link) else {
+            return;
+        };
+        channel.soon_at = None;
+        for run in core::mem::take(&mut channel.soon).runs() {
+            channel.queue(&Message::Have(*run));
+            channel.unannounced.remove(*run);
+        }
+        if channel.unannounced.is_empty() {
+            channel.announce_at = None;
         }
     }
 
@@ -108,6 +179,8 @@ impl Swarm {
             return;
         };
         channel.announce_at = None;
+        channel.soon = crate::ChunkMap::new();
+        channel.soon_at = None;
         channel.last_announced = now;
         let fresh = core::mem::take(&mut channel.unannounced);
         let position = core::mem::take(&mut channel.announce_position);
@@ -131,6 +204,7 @@ impl Swarm {
 
     /// Sends what is due.
     pub(super) fn flush(&mut self, now: Timestamp) {
+        self.tell_next(now);
         let mut next = self.channels.keys().next();
         while let Some(link) = next {
             let due = self
@@ -139,6 +213,13 @@ impl Swarm {
                 .is_some_and(|channel| channel.announce_at.is_some_and(|due| due <= now));
             if due {
                 self.announce_fresh(link, now);
+            }
+            let soon = self
+                .channels
+                .get(link)
+                .is_some_and(|channel| channel.soon_at.is_some_and(|due| due <= now));
+            if soon {
+                self.announce_soon(link);
             }
             self.flush_channel(link, now);
             next = self

@@ -260,6 +260,7 @@ impl Swarm {
         self.store.forget_before(&self.segments, first);
         self.segments.forget_before(first);
         self.tree.forget_before(first);
+        self.picker.forget_before(first);
         self.live.proofs.drop_before(first);
         self.live.chunk_signatures.drop_before(last_old + 1);
         if let Some(old) = ChunkRange::new(0, last_old) {

@@ -53,7 +53,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
 const HALF_OPEN: Duration = Duration::from_secs(10);
 /// A request that gets no answer is given up after this, or four round trips: static content, live.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
-const LIVE_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
+const LIVE_REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 /// A wake-up this late means that the whole process stood still: nobody else is to blame.
 const PAUSED: Duration = Duration::from_millis(400);
 /// How long far segments wait for the first neighbours.
@@ -86,6 +86,8 @@ pub struct Swarm {
     created: Option<Timestamp>,
     /// Neighbours that are told of new chunks at once, until they have been.
     eager: Vec<LinkId>,
+    /// When one more neighbour may be told of new chunks of a live stream.
+    tell_at: Option<Timestamp>,
     /// Something changed that a decision depends on.
     undecided: bool,
     decide_at: Option<Timestamp>,
@@ -120,6 +122,7 @@ impl Swarm {
             prospects_until: None,
             created: None,
             eager: Vec::new(),
+            tell_at: None,
             undecided: false,
             decide_at: None,
             check_at: Timestamp::default(),
@@ -286,6 +289,9 @@ impl Swarm {
                 self.undecided = true;
             }
             Input::Timeout => {}
+        }
+        if self.metadata.live_key().is_some() {
+            self.serve_next(now);
         }
         if now >= self.check_at {
             self.check_at = now + CHECK;
@@ -464,13 +470,17 @@ impl Swarm {
         let checked = timers.chain(choker).min().map(|due| due.max(self.check_at));
         let announcing = channels()
             .filter(|channel| channel.is_open())
-            .filter_map(|channel| channel.announce_at)
+            .flat_map(|channel| [channel.announce_at, channel.soon_at])
+            .flatten()
             .min();
         let tick = if self.picker.is_idle() {
             None
         } else {
             self.decide_at.or(Some(now + TICK))
         };
-        [checked, announcing, tick].into_iter().flatten().min()
+        [checked, announcing, self.tell_at, tick]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

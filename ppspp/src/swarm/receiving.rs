@@ -76,7 +76,7 @@ impl Swarm {
                     }
                     self.announce_all(link);
                 }
-                Message::Have(range) => self.have(link, range),
+                Message::Have(range) => self.have(link, range, now),
                 Message::Integrity { bin, hash } => {
                     if hashes.len() >= MAX_HASHES {
                         return self.disconnect(link, Reason::Protocol);
@@ -112,7 +112,7 @@ impl Swarm {
         }
     }
 
-    fn have(&mut self, link: LinkId, range: ChunkRange) {
+    fn have(&mut self, link: LinkId, range: ChunkRange, now: Timestamp) {
         let last = self.segments.count().map_or(u32::MAX, |count| {
             self.segments
                 .chunks_of(count - 1)
@@ -139,6 +139,24 @@ impl Swarm {
             return self.disconnect(link, Reason::Protocol);
         }
         channel.cancel_upload(range);
+        if let Some(live) = self.metadata.live_settings() {
+            // What it has by now need not be announced to it.
+            channel.unannounced.remove(range);
+            channel.soon.remove(range);
+            if channel.soon.is_empty() {
+                channel.soon_at = None;
+            }
+            if channel.unannounced.is_empty() {
+                channel.announce_at = None;
+            }
+            let complete = self
+                .segments
+                .chunks_of(segment)
+                .is_some_and(|chunks| self.store.has().contains_range(chunks));
+            if !complete {
+                self.undecided |= self.picker.foresee(segment, live.segment_duration, now);
+            }
+        }
         self.undecided |= self.picker.wants_any(
             self.segments.segment_of(range.start()),
             self.segments.segment_of(range.end()),
@@ -275,7 +293,10 @@ impl Swarm {
             .segments
             .chunks_of(segment)
             .is_some_and(|chunks| self.store.has().contains_range(chunks));
-        if complete && let Some(demand) = self.picker.withdraw(segment) {
+        if complete
+            && let Some(demand) = self.picker.withdraw(segment)
+            && demand.is_asked_for()
+        {
             self.outputs.push_back(Output::Event(Event::Segment {
                 segment,
                 p2p_bytes: demand.p2p_bytes,

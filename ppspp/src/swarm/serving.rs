@@ -26,39 +26,75 @@ impl Swarm {
         self.serve(link, now);
     }
 
+    /// Live, one chunk after the other: what waits here can still be cancelled, and the first to ask has it soon.
+    pub(super) fn serve_next(&mut self, now: Timestamp) {
+        loop {
+            let backlog: usize = self.channels.values().map(|channel| channel.backlog(now)).sum();
+            if backlog > self.segments.chunk_size() as usize {
+                return;
+            }
+            let next = self
+                .channels
+                .values()
+                .filter(|channel| channel.is_open())
+                .filter_map(|channel| {
+                    let since = channel.waiting_since()?;
+                    let waited = now.since(since).as_secs_f64();
+                    Some((channel.gave_rate() * (1.0 + waited * waited), channel.link))
+                })
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((_, link)) = next else { return };
+            if !self.serve_one(link, now) {
+                return;
+            }
+        }
+    }
+
     /// Sends what is asked for while there is room: chunks are chosen only then, so that CANCEL works.
     pub(super) fn serve(&mut self, link: LinkId, now: Timestamp) {
+        if self.metadata.live_key().is_some() {
+            return self.serve_next(now);
+        }
+        while self
+            .channels
+            .get(link)
+            .is_some_and(|channel| channel.waiting_since().is_some())
+            && self.serve_one(link, now)
+        {}
+    }
+
+    fn serve_one(&mut self, link: LinkId, now: Timestamp) -> bool {
         // Never more than there is room for: a full data channel loses what it is given.
         let longest = self.segments.chunk_size() as usize + MESSAGE_OVERHEAD;
-        loop {
-            let Some(channel) = self.channels.get_mut(link) else {
-                return;
-            };
-            if !channel.is_open() || !channel.may_queue(longest) {
-                return;
-            }
-            let Some(chunk) = channel.next_upload() else {
-                return;
-            };
-            let Some((datagram, length, stub)) = self.chunk_datagram(link, chunk, now) else {
-                continue;
-            };
-            if let Some(channel) = self.channels.get_mut(link) {
-                channel.free = channel
-                    .free
-                    .saturating_sub(datagram.len() + length as usize - stub);
-                channel.note_sent(now);
-                channel.sent_bytes += u64::from(length);
-                channel.recently_sent += u64::from(length);
-            }
-            self.store.touch(self.segments.segment_of(chunk), now);
-            self.outputs.push_back(Output::Transmit {
-                link,
-                lane: Lane::Bulk,
-                datagram,
-            });
-            self.event(Event::Uploaded { link, bytes: length });
+        let Some(channel) = self.channels.get_mut(link) else {
+            return false;
+        };
+        if !channel.is_open() || !channel.may_queue(longest) {
+            return false;
         }
+        let Some(chunk) = channel.next_upload() else {
+            return true;
+        };
+        let Some((datagram, length, stub)) = self.chunk_datagram(link, chunk, now) else {
+            return true;
+        };
+        if let Some(channel) = self.channels.get_mut(link) {
+            channel.free = channel
+                .free
+                .saturating_sub(datagram.len() + length as usize - stub);
+            channel.note_sent(now);
+            channel.last_chunk_sent = now;
+            channel.sent_bytes += u64::from(length);
+            channel.recently_sent += u64::from(length);
+        }
+        self.store.touch(self.segments.segment_of(chunk), now);
+        self.outputs.push_back(Output::Transmit {
+            link,
+            lane: Lane::Bulk,
+            datagram,
+        });
+        self.event(Event::Uploaded { link, bytes: length });
+        true
     }
 
     /// A chunk with what its receiver needs to verify it, the chunk's length, and how much of that is in the datagram

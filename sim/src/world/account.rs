@@ -92,6 +92,21 @@ impl World {
         first..last.max(first)
     }
 
+    /// Peers' bytes of all that viewers of one kind got.
+    fn p2p_share_of(&self, cheat: Cheat) -> f64 {
+        let viewers = self.peers.iter().zip(&self.viewers);
+        let accounts = viewers
+            .filter(|(_, viewer)| viewer.cheat == cheat)
+            .map(|(peer, _)| &peer.account);
+        let (peers, all) = accounts.fold((0, 0), |(peers, all), account| {
+            (
+                peers + account.from_peers,
+                all + account.from_peers + account.from_origin,
+            )
+        });
+        ratio(peers as f64, all as f64)
+    }
+
     fn traffic(&self) -> Traffic {
         let sum = |of: fn(&crate::peer::Account) -> u64| -> u64 {
             self.peers.iter().map(|peer| of(&peer.account)).sum()
@@ -146,6 +161,8 @@ impl World {
             have_per_neighbour_minute: ratio(sum(|account| account.have) as f64 * 60e6, neighbour_us),
             neighbours_mean: ratio(neighbour_us, presence as f64),
             dials_failed: ratio(dials_failed, dials_failed + links),
+            p2p_share_honest: self.p2p_share_of(Cheat::None),
+            p2p_share_free_riders: self.p2p_share_of(Cheat::FreeRider),
             bad_segments: sum(|account| u64::from(account.bad_segments)),
             failed_segments: sum(|account| u64::from(account.failed_segments)),
             unproven: sum(|account| u64::from(account.unproven)),

@@ -23,9 +23,9 @@ use super::Lane;
 
 /// Bytes that may wait in the bulk channel (peer-protocol §12.3).
 pub(super) const HIGH_WATER: usize = 256 * 1024;
-/// Below this many waiting bytes the bulk channel reports that it is writable again.
-/// Less than two chunks, which is the least that a swarm queues on a slow link.
-const LOW_WATER: u32 = 16 * 1024;
+/// Below this many waiting bytes the bulk channel reports that it is writable again: less than a chunk, because the core
+/// gives a live chunk to one peer after the other.
+const LOW_WATER: u32 = 8 * 1024;
 /// Largest datagram on a data channel (peer-protocol §12.4, rule 1).
 pub(super) const MAX_DATAGRAM: usize = 65_535;
 /// A remote that takes less cannot be sent a chunk of the default size with its hashes (§12.4, rule 2).

@@ -95,6 +95,13 @@ fn table(outcomes: &[Outcome]) -> String {
     row("neighbours, mean", &|o| {
         format!("{:.1}", o.hybrid.traffic.neighbours_mean)
     });
+    row("peers' share of what free-riders got (others)", &|o| {
+        let traffic = &o.hybrid.traffic;
+        match traffic.p2p_share_free_riders {
+            0.0 => "–".to_owned(),
+            riders => format!("{} ({})", percent(riders), percent(traffic.p2p_share_honest)),
+        }
+    });
     row("wrong bytes played / honest peers banned", &|o| {
         format!(
             "{} / {}",
