@@ -19,6 +19,8 @@ const VERSION: u8 = 1;
 const MAX_UPLOAD_RUNS: usize = 256;
 /// A control datagram that has got this long takes no further message.
 const CONTROL_DATAGRAM: usize = 16 * 1024;
+/// Room for the messages of most control datagrams, in bytes.
+const FIRST_ROOM: usize = 64;
 /// Bytes of a channel ID in front of a datagram.
 const CHANNEL_ID: usize = 4;
 /// Seconds of upload that may be queued on a data channel, and bytes before it is known how fast they leave.
@@ -232,7 +234,9 @@ impl Channel {
             .back()
             .is_none_or(|last| last.len() >= CONTROL_DATAGRAM)
         {
-            self.control.push_back(vec![0; CHANNEL_ID]);
+            let mut datagram = Vec::with_capacity(FIRST_ROOM);
+            datagram.extend([0; CHANNEL_ID]);
+            self.control.push_back(datagram);
         }
         if let Some(last) = self.control.back_mut() {
             message.encode(&self.format, last);

@@ -1,5 +1,7 @@
 //! What a peer knows of a swarm before it talks to anybody: the swarm metadata of RFC 7574 §1.3.
 
+use std::sync::Arc;
+
 use core::time::Duration;
 
 use crate::hash::layers_for;
@@ -22,7 +24,7 @@ pub struct SwarmMetadata {
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     /// All segments' subtree roots, which hash to the swarm ID.
-    Static(SegmentTable),
+    Static(Arc<SegmentTable>),
     /// The publisher's signatures.
     Live(LiveKey, Live),
 }
@@ -107,7 +109,7 @@ impl SwarmMetadata {
             swarm_id: swarm_id.into(),
             chunk_size,
             segment_bits,
-            content: Content::Static(table),
+            content: Content::Static(Arc::new(table)),
         })
     }
 

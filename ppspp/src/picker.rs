@@ -249,44 +249,42 @@ impl ChunkPicker {
         (REST * (1 << times.clamp(1, 6) >> 1)).min(LONGEST_REST)
     }
 
-    /// Decides what to do now.
-    pub(crate) fn plan(&self, now: Timestamp, view: &View<'_>) -> Vec<Decision> {
-        let mut plan = Plan::new(now, view);
-        for (segment, demand) in self.in_order(now, view) {
-            plan.segment(segment, demand);
+    /// Decides what to do now: [`Scratch::decisions`].
+    pub(crate) fn plan(&self, now: Timestamp, view: &View<'_>, scratch: &mut Scratch) {
+        let mut order = core::mem::take(&mut scratch.order);
+        self.in_order(now, view, &mut order);
+        let mut plan = Plan::new(now, view, scratch);
+        for (.., segment) in &order {
+            if let Some(demand) = self.demands.get(*segment) {
+                plan.segment(*segment, demand);
+            }
         }
-        plan.decisions
+        scratch.order = order;
     }
 
     /// Near demands by deadline, then far ones by how few neighbours have anything of them.
-    fn in_order(&self, now: Timestamp, view: &View<'_>) -> Vec<(u32, &Demand)> {
-        let mut order: Vec<_> = self
-            .demands
-            .iter()
-            .map(|(segment, demand)| {
-                let near = view.live.map_or(NEAR, |length| length.min(NEAR));
-                let rarity = if demand.deadline.since(now) <= near {
-                    0
-                } else {
-                    let chunks = view.segments.span(segment);
-                    let holders = view
-                        .channels
-                        .values()
-                        .filter(|channel| has_any(&channel.has, chunks));
-                    // What nobody has can only come from the origin: after what peers have, and in order.
-                    match holders.count() {
-                        0 => usize::MAX,
-                        count => count,
-                    }
-                };
-                ((rarity, demand.deadline, segment), demand)
-            })
-            .collect();
-        order.sort_unstable_by_key(|(key, _)| *key);
-        order
-            .into_iter()
-            .map(|((.., segment), demand)| (segment, demand))
-            .collect()
+    fn in_order(&self, now: Timestamp, view: &View<'_>, order: &mut Vec<(usize, Timestamp, u32)>) {
+        order.clear();
+        let keys = self.demands.iter().map(|(segment, demand)| {
+            let near = view.live.map_or(NEAR, |length| length.min(NEAR));
+            let rarity = if demand.deadline.since(now) <= near {
+                0
+            } else {
+                let chunks = view.segments.span(segment);
+                let holders = view
+                    .channels
+                    .values()
+                    .filter(|channel| has_any(&channel.has, chunks));
+                // What nobody has can only come from the origin: after what peers have, and in order.
+                match holders.count() {
+                    0 => usize::MAX,
+                    count => count,
+                }
+            };
+            (rarity, demand.deadline, segment)
+        });
+        order.extend(keys);
+        order.sort_unstable();
     }
 }
 
@@ -294,20 +292,32 @@ fn has_any(map: &ChunkMap, chunks: ChunkRange) -> bool {
     map.present_in(chunks).next().is_some()
 }
 
+/// Lists that the picker fills, kept for their room: a decision allocates nothing once they have grown.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// What is to be done.
+    pub(crate) decisions: Vec<Decision>,
+    order: Vec<(usize, Timestamp, u32)>,
+    /// Chunks asked of peers, with whom and when they are expected (seconds from now).
+    asked: SortedMap<u32, (LinkId, f64)>,
+    missing: Vec<u32>,
+    by_rarity: Vec<(usize, usize, u32)>,
+}
+
 /// One run of the picker.
 struct Plan<'a> {
     now: Timestamp,
     view: &'a View<'a>,
     lanes: Vec<Lane<'a>>,
-    /// Chunks asked of peers, with whom and when they are expected (seconds from now).
-    asked: SortedMap<u32, (LinkId, f64)>,
+    scratch: &'a mut Scratch,
     fetches: usize,
-    decisions: Vec<Decision>,
 }
 
 impl<'a> Plan<'a> {
-    fn new(now: Timestamp, view: &'a View<'a>) -> Self {
-        let mut asked = SortedMap::new();
+    fn new(now: Timestamp, view: &'a View<'a>, scratch: &'a mut Scratch) -> Self {
+        scratch.decisions.clear();
+        scratch.asked.clear();
+        let asked = &mut scratch.asked;
         let mut lanes = Vec::new();
         for channel in view.channels.values().filter(|channel| channel.is_open()) {
             let rate = channel.rate(now);
@@ -341,15 +351,15 @@ impl<'a> Plan<'a> {
             now,
             view,
             lanes,
-            asked,
+            scratch,
             fetches: view.origin.fetches.len(),
-            decisions: Vec::new(),
         }
     }
 
     /// The chunks of a segment that are neither here nor coming from the origin. While a live segment's extent is not
     /// known, those that some neighbour says it has.
-    fn missing(&self, segment: u32) -> Vec<u32> {
+    fn missing(&self, segment: u32, missing: &mut Vec<u32>) {
+        missing.clear();
         let coming: Vec<ChunkRange> = self
             .view
             .origin
@@ -364,14 +374,11 @@ impl<'a> Plan<'a> {
                 && !self.view.checks.has_chunk(*chunk)
         };
         match self.view.segments.chunks_of(segment) {
-            Some(chunks) => self
-                .view
-                .has
-                .missing_in(chunks)
-                .flat_map(ChunkRange::chunks)
-                .filter(wanted)
-                .collect(),
-            None if !self.view.shown_by_peers => Vec::new(),
+            Some(chunks) => {
+                let runs = self.view.has.missing_in(chunks);
+                missing.extend(runs.flat_map(ChunkRange::chunks).filter(wanted));
+            }
+            None if !self.view.shown_by_peers => {}
             None => {
                 let span = self.view.segments.span(segment);
                 let mut claimed = ChunkMap::new();
@@ -381,29 +388,42 @@ impl<'a> Plan<'a> {
                     });
                 }
                 let chunks = claimed.runs().iter().copied().flat_map(ChunkRange::chunks);
-                chunks.filter(wanted).collect()
+                missing.extend(chunks.filter(wanted));
             }
         }
     }
 
     /// Rarest first, from a place of this peer's own on.
-    fn by_rarity(&self, segment: u32, missing: &mut [u32]) {
+    fn by_rarity(&mut self, segment: u32, missing: &mut Vec<u32>) {
         if missing.len() < 2 || self.lanes.len() < 2 {
             return;
         }
         let turn = self.view.me.0[(segment % 32) as usize] as usize * missing.len() / 256;
         missing.rotate_left(turn);
-        missing
-            .sort_by_cached_key(|&chunk| self.lanes.iter().filter(|lane| lane.has.contains(chunk)).count());
+        let lanes = &self.lanes;
+        let holders = |chunk| lanes.iter().filter(|lane| lane.has.contains(chunk)).count();
+        let keys = missing.iter().enumerate();
+        let sorted = &mut self.scratch.by_rarity;
+        sorted.clear();
+        sorted.extend(keys.map(|(at, &chunk)| (holders(chunk), at, chunk)));
+        sorted.sort_unstable();
+        missing.clear();
+        missing.extend(sorted.iter().map(|(.., chunk)| *chunk));
     }
 
     fn segment(&mut self, segment: u32, demand: &Demand) {
+        let mut missing = core::mem::take(&mut self.scratch.missing);
+        self.missing_of(segment, demand, &mut missing);
+        self.scratch.missing = missing;
+    }
+
+    fn missing_of(&mut self, segment: u32, demand: &Demand, missing: &mut Vec<u32>) {
         let left = demand.deadline.since(self.now);
         let nothing_to_give = self.fetches >= CALM_FETCHES && self.lanes.iter().all(|lane| lane.room == 0);
         if nothing_to_give && left > self.view.urgent_window {
             return;
         }
-        let mut missing = self.missing(segment);
+        self.missing(segment, missing);
         let unknown = self.view.segments.chunks_of(segment).is_none();
         let offered = |channel: &Channel| has_any(&channel.has, self.view.segments.span(segment));
         let nobody = missing.is_empty() && !(unknown && self.view.channels.values().any(offered));
@@ -426,19 +446,19 @@ impl<'a> Plan<'a> {
         };
         let urgent = !demand.ahead && left <= lead.min(self.view.urgent_window);
         let origin_now = demand.retry_at <= self.now && self.fetches < URGENT_FETCHES;
-        if urgent && origin_now && self.peers_too_slow(segment, &missing, bytes, left.max(fetch_time)) {
+        if urgent && origin_now && self.peers_too_slow(segment, missing, bytes, left.max(fetch_time)) {
             if left <= HEDGE || unknown {
-                self.give_up_late(&missing, left, unknown);
+                self.give_up_late(missing, left, unknown);
             }
             if unknown {
                 return self.fetch_all(segment, demand, URGENT_FETCHES);
             }
-            missing.retain(|chunk| !self.asked.contains_key(*chunk));
-            self.fetch(segment, demand, &missing, URGENT_FETCHES);
+            missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
+            self.fetch(segment, demand, missing, URGENT_FETCHES);
             return;
         }
-        missing.retain(|chunk| !self.asked.contains_key(*chunk));
-        self.by_rarity(segment, &mut missing);
+        missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
+        self.by_rarity(segment, missing);
         missing.retain(|&chunk| !self.ask(chunk));
         // What some neighbour has will come from it when there is room.
         missing.retain(|&chunk| {
@@ -457,7 +477,7 @@ impl<'a> Plan<'a> {
                 self.fetch_all(segment, demand, at_most);
             }
         } else if !missing.is_empty() && (urgent || self.is_ours(segment, demand)) {
-            self.fetch(segment, demand, &missing, at_most);
+            self.fetch(segment, demand, missing, at_most);
         }
     }
 
@@ -466,7 +486,7 @@ impl<'a> Plan<'a> {
         if demand.retry_at <= self.now && self.fetches < at_most {
             self.fetches += 1;
             let span = self.view.segments.span(segment);
-            self.decisions.push(Decision::Fetch(segment, span));
+            self.scratch.decisions.push(Decision::Fetch(segment, span));
         }
     }
 
@@ -481,12 +501,13 @@ impl<'a> Plan<'a> {
         let others: f64 = able().map(|lane| lane.queued).sum::<f64>()
             - missing
                 .iter()
-                .filter(|chunk| self.asked.contains_key(**chunk))
+                .filter(|chunk| self.scratch.asked.contains_key(**chunk))
                 .map(|&chunk| f64::from(self.view.segments.chunk_length(chunk)))
                 .sum::<f64>();
         let round_trip = able().map(|lane| lane.round_trip).fold(0.0, f64::max);
         let partly = missing.iter().any(|chunk| {
-            !self.asked.contains_key(*chunk) && !self.lanes.iter().any(|lane| lane.has.contains(*chunk))
+            !self.scratch.asked.contains_key(*chunk)
+                && !self.lanes.iter().any(|lane| lane.has.contains(*chunk))
         });
         partly || (others.max(0.0) + bytes) / rate + round_trip > limit.as_secs_f64() * 0.7
     }
@@ -496,12 +517,13 @@ impl<'a> Plan<'a> {
     fn give_up_late(&mut self, missing: &[u32], left: Duration, all: bool) {
         for chunk in missing {
             let late = self
+                .scratch
                 .asked
                 .get(*chunk)
                 .filter(|(_, expected)| all || *expected > left.as_secs_f64().max(0.5));
             if let Some(&(link, _)) = late {
-                self.asked.remove(*chunk);
-                self.decisions.push(Decision::Cancel(link, *chunk));
+                self.scratch.asked.remove(*chunk);
+                self.scratch.decisions.push(Decision::Cancel(link, *chunk));
             }
         }
     }
@@ -525,8 +547,10 @@ impl<'a> Plan<'a> {
         let Some(lane) = best else { return false };
         lane.room = lane.room.saturating_sub(bytes);
         lane.queued += bytes as f64;
-        self.asked.insert(chunk, (lane.link, lane.completion(0.0)));
-        self.decisions.push(Decision::Request(lane.link, chunk));
+        self.scratch
+            .asked
+            .insert(chunk, (lane.link, lane.completion(0.0)));
+        self.scratch.decisions.push(Decision::Request(lane.link, chunk));
         true
     }
 
@@ -571,7 +595,7 @@ impl<'a> Plan<'a> {
                 return;
             }
             self.fetches += 1;
-            self.decisions.push(Decision::Fetch(segment, run));
+            self.scratch.decisions.push(Decision::Fetch(segment, run));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What is known of a swarm's segments: all of them from the start where content is static, one after the other where
 //! it is live.
 
+use std::sync::Arc;
+
 use core::ops::Range;
 
 use crate::live::{NtpTime, SIGNATURE_LENGTH};
@@ -34,7 +36,8 @@ pub struct Segments {
 
 #[derive(Clone, Debug)]
 enum Known {
-    Static(SegmentTable),
+    /// Shared by all who have the metadata.
+    Static(Arc<SegmentTable>),
     Live(SortedMap<u32, Munro>),
 }
 
@@ -45,7 +48,7 @@ impl Segments {
             chunk_size: metadata.chunk_size(),
             bits: metadata.segment_bits(),
             known: match metadata.content() {
-                Content::Static(table) => Known::Static(table.clone()),
+                Content::Static(table) => Known::Static(Arc::clone(table)),
                 Content::Live(..) => Known::Live(SortedMap::new()),
             },
         }

@@ -8,8 +8,7 @@ use crate::channel::{Channel, Request};
 use crate::hash_tree::Verdict;
 use crate::message::Message;
 use crate::picker::{Decision, View};
-use crate::sorted_map::SortedMap;
-use crate::{ChunkMap, ChunkRange, FetchId, LinkId, Timestamp};
+use crate::{ChunkRange, FetchId, Timestamp};
 
 /// An origin fetch that brings nothing for this long is aborted: as long as players wait for a first byte.
 const ORIGIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -172,7 +171,8 @@ impl Swarm {
         if self.picker.is_idle() {
             return;
         }
-        let decisions = self.picker.plan(
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.picker.plan(
             now,
             &View {
                 segments: &self.segments,
@@ -188,11 +188,12 @@ impl Swarm {
                 shown_by_peers: !self.is_sign_all(),
                 members: self.members,
             },
+            &mut scratch,
         );
         // Chunks asked of one peer in one go become runs: one REQUEST each.
-        let mut asked: SortedMap<LinkId, ChunkMap> = SortedMap::new();
-        for decision in decisions {
-            match decision {
+        let mut asked = core::mem::take(&mut self.asked);
+        for decision in &scratch.decisions {
+            match *decision {
                 Decision::Request(link, chunk) => {
                     let bytes = self.segments.chunk_length(chunk);
                     if let Some(channel) = self.channels.get_mut(link) {
@@ -201,9 +202,7 @@ impl Swarm {
                             bytes,
                             sent: now,
                         });
-                        asked
-                            .get_or_insert_with(link, ChunkMap::new)
-                            .insert(ChunkRange::one(chunk));
+                        asked.push((link, chunk));
                     }
                 }
                 Decision::Cancel(link, chunk) => {
@@ -224,13 +223,18 @@ impl Swarm {
                 }
             }
         }
-        for (link, chunks) in asked.iter() {
-            if let Some(channel) = self.channels.get_mut(link) {
-                chunks
-                    .runs()
-                    .iter()
-                    .for_each(|run| channel.queue(&Message::Request(*run)));
+        asked.sort_unstable();
+        for run in asked.chunk_by(|(a, before), (b, after)| a == b && before + 1 == *after) {
+            let (link, first) = run[0];
+            if let (Some(channel), Some(range)) = (
+                self.channels.get_mut(link),
+                ChunkRange::new(first, run[run.len() - 1].1),
+            ) {
+                channel.queue(&Message::Request(range));
             }
         }
+        asked.clear();
+        self.asked = asked;
+        self.scratch = scratch;
     }
 }

@@ -29,7 +29,7 @@ use crate::hash_tree::HashTree;
 use crate::message::Message;
 use crate::options::ProtocolOptions;
 use crate::origin::Origin;
-use crate::picker::ChunkPicker;
+use crate::picker::{ChunkPicker, Scratch};
 use crate::segments::Segments;
 use crate::sorted_map::SortedMap;
 use crate::store::ChunkStore;
@@ -96,6 +96,9 @@ pub struct Swarm {
     outputs: VecDeque<Output>,
     /// Kept for its room: the hashes of the datagram being read.
     hashes: Vec<(Bin, Hash)>,
+    /// The same: the picker's lists, and chunks asked for.
+    scratch: Scratch,
+    asked: Vec<(LinkId, u32)>,
 }
 
 impl Swarm {
@@ -129,6 +132,8 @@ impl Swarm {
             wake_at: None,
             outputs: VecDeque::new(),
             hashes: Vec::new(),
+            scratch: Scratch::default(),
+            asked: Vec::new(),
         }
     }
 
