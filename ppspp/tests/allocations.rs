@@ -124,7 +124,7 @@ impl Side {
 }
 
 #[test]
-fn a_chunk_costs_its_sender_a_buffer_and_its_receiver_a_share_of_a_plan() {
+fn a_chunk_costs_its_sender_a_buffer_and_its_receiver_next_to_nothing() {
     let content: Vec<Vec<u8>> = content(SEGMENTS, SEGMENT_BYTES)
         .into_iter()
         .map(|mut segment| {
@@ -188,9 +188,9 @@ fn a_chunk_costs_its_sender_a_buffer_and_its_receiver_a_share_of_a_plan() {
     let per_chunk = |side: &Side| side.allocations as f64 / chunks as f64;
     // The datagram, and the count of who holds it.
     assert!(per_chunk(&sides[0]) < 2.2, "sender: {}", per_chunk(&sides[0]));
-    // The chunk stays in the datagram it came in. Now and then there is a segment's tree to make, or a plan, because
-    // there is room for more requests.
+    // The chunk stays in the datagram it came in. Now and then there is a segment's tree to make, or there are requests,
+    // because there is room for more.
     let free = sides[1].free_chunks as f64 / chunks as f64;
     assert!(free > 0.75, "{free} of the chunks cost the receiver nothing");
-    assert!(per_chunk(&sides[1]) < 5.0, "receiver: {}", per_chunk(&sides[1]));
+    assert!(per_chunk(&sides[1]) < 1.0, "receiver: {}", per_chunk(&sides[1]));
 }
