@@ -19,6 +19,7 @@ const HAVE_DELAY: Duration = Duration::from_millis(100);
 const LIVE_HAVE_DELAY: Duration = Duration::from_millis(30);
 /// Shortest time between two HAVEs to the same neighbour while a segment comes; static content, live.
 const HAVE_GAP: Duration = Duration::from_millis(500);
+const LIVE_HAVE_GAP: Duration = Duration::from_millis(150);
 /// Neighbours that hear of a chunk of a live segment before the others.
 const FANOUT: usize = 2;
 /// The others hear of it after this.
@@ -49,10 +50,16 @@ impl Swarm {
         if !self.upload {
             return;
         }
-        if self.metadata.live_key().is_some() {
+        let live = self.metadata.live_key().is_some();
+        // So few can be told at once, each of many chunks in one go.
+        if live && self.channels.len() > EAGER {
             return self.announce_live(chunk, now);
         }
-        let (delay, gap) = (HAVE_DELAY, HAVE_GAP);
+        let (delay, gap) = if live {
+            (LIVE_HAVE_DELAY, LIVE_HAVE_GAP)
+        } else {
+            (HAVE_DELAY, HAVE_GAP)
+        };
         if self.eager.is_empty() {
             self.choose_eager();
         }

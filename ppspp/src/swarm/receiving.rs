@@ -140,14 +140,16 @@ impl Swarm {
         }
         channel.cancel_upload(range);
         if let Some(live) = self.metadata.live_settings() {
-            // What it has by now need not be announced to it.
-            channel.unannounced.remove(range);
-            channel.soon.remove(range);
-            if channel.soon.is_empty() {
-                channel.soon_at = None;
-            }
-            if channel.unannounced.is_empty() {
-                channel.announce_at = None;
+            // What it has by now need not be announced to it, but where we are.
+            if !channel.announce_position {
+                channel.unannounced.remove(range);
+                channel.soon.remove(range);
+                if channel.soon.is_empty() {
+                    channel.soon_at = None;
+                }
+                if channel.unannounced.is_empty() {
+                    channel.announce_at = None;
+                }
             }
             let complete = self
                 .segments
