@@ -17,6 +17,8 @@ use crate::{ChunkMap, ChunkRange, LinkId, PeerId, SwarmMetadata, Timestamp};
 const VERSION: u8 = 1;
 /// Most runs of chunks a remote peer may have us remember for it to fetch.
 const MAX_UPLOAD_RUNS: usize = 256;
+/// A new neighbour counts for a while as if it had given as much as the others do: so many seconds of it.
+const TRUST: f64 = 5.0;
 /// A control datagram that has got this long takes no further message.
 const CONTROL_DATAGRAM: usize = 16 * 1024;
 /// Room for the messages of most control datagrams, in bytes.
@@ -127,6 +129,7 @@ pub(crate) struct Channel {
     pub(crate) last_asked: Option<Timestamp>,
     /// Media bytes received and sent, in all and since the last look of the choker.
     pub(crate) received_bytes: u64,
+    opened: Timestamp,
     pub(crate) sent_bytes: u64,
     pub(crate) recently_received: u64,
     pub(crate) recently_sent: u64,
@@ -207,6 +210,7 @@ impl Channel {
             last_announced: Timestamp::default(),
             last_asked: None,
             received_bytes: 0,
+            opened: now,
             sent_bytes: 0,
             recently_received: 0,
             recently_sent: 0,
@@ -412,9 +416,10 @@ impl Channel {
         }
     }
 
-    /// What it gave.
-    pub(crate) fn gave_rate(&self) -> f64 {
-        1.0 + self.received_bytes as f64
+    /// Bytes it gave in a second, on average, as if it had begun with [`TRUST`] seconds of what is `usual`.
+    pub(crate) fn gave_rate(&self, usual: f64, now: Timestamp) -> f64 {
+        let age = now.since(self.opened).as_secs_f64();
+        (self.received_bytes as f64 + usual * TRUST) / (age + TRUST)
     }
 
     /// Bytes that wait to be sent to it, as far as is known.
@@ -428,6 +433,18 @@ impl Channel {
     /// Since when what it asked for first has been waiting.
     pub(crate) fn waiting_since(&self) -> Option<Timestamp> {
         self.uploads.front().map(|(_, since)| *since)
+    }
+
+    /// What it asked for, run by run: the first chunk of each, and since when it has been waiting.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (u32, Timestamp)> {
+        self.uploads.iter().map(|(run, since)| (run.start(), *since))
+    }
+
+    /// Lets the run at this place of [`Self::waiting`] go first.
+    pub(crate) fn bring_forward(&mut self, at: usize) {
+        if let Some(run) = self.uploads.remove(at) {
+            self.uploads.push_front(run);
+        }
     }
 
     /// Forgets what it asked for.

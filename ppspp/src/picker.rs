@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use crate::channel::Channel;
 use crate::checks::Checks;
-use crate::election;
+use crate::election::{self, Turn};
 use crate::origin::Origin;
 use crate::sorted_map::SortedMap;
 use crate::{ChunkMap, ChunkRange, LinkId, PeerId, Segments, Timestamp};
@@ -42,6 +42,12 @@ const REST: Duration = Duration::from_secs(5);
 const LONGEST_REST: Duration = Duration::from_secs(120);
 /// A live chunk is asked of nobody who would need longer for it, in seconds, than this or half a segment.
 const LIVE_ANSWER: f64 = 3.0;
+/// A live chunk that is needed within this time
+const ASK_AGAIN: Duration = Duration::from_secs(3);
+/// and was asked for this long ago is asked of another peer, too.
+const LATE_ANSWER: Duration = Duration::from_millis(1500);
+/// How many segments ahead of a known one the time of another is reckoned.
+const FORESEEABLE: u32 = 4;
 /// Live segments taken from peers before the player asks for them.
 const AHEAD: u32 = 2;
 /// Pauses before a failed origin fetch is tried again.
@@ -114,6 +120,8 @@ pub(crate) struct View<'a> {
     pub(crate) shown_by_peers: bool,
     /// Members of the swarm by the tracker; 0 = unknown.
     pub(crate) members: u32,
+    /// The real time.
+    pub(crate) wall: Timestamp,
 }
 
 /// A peer that can be asked now.
@@ -292,14 +300,25 @@ fn has_any(map: &ChunkMap, chunks: ChunkRange) -> bool {
     map.present_in(chunks).next().is_some()
 }
 
+/// A chunk that was asked of a peer; of the one asked last, where there are two.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    link: LinkId,
+    sent: Timestamp,
+    /// When it should be here, in seconds from now.
+    expected: f64,
+    /// Was it asked of another one before?
+    again: bool,
+}
+
 /// Lists that the picker fills, kept for their room: a decision allocates nothing once they have grown.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     /// What is to be done.
     pub(crate) decisions: Vec<Decision>,
     order: Vec<(usize, Timestamp, u32)>,
-    /// Chunks asked of peers, with whom and when they are expected (seconds from now).
-    asked: SortedMap<u32, (LinkId, f64)>,
+    /// Chunks asked of peers.
+    asked: SortedMap<u32, Asked>,
     missing: Vec<u32>,
     by_rarity: Vec<(usize, usize, u32)>,
 }
@@ -329,7 +348,18 @@ impl<'a> Plan<'a> {
                         .round_trip()
                         .saturating_sub(now.since(request.sent))
                         .as_secs_f64();
-                asked.insert(request.chunk, (channel.link, expected));
+                let before: Option<Asked> = asked.get(request.chunk).copied();
+                if before.is_none_or(|before| before.sent <= request.sent) {
+                    let asked_now = Asked {
+                        link: channel.link,
+                        sent: request.sent,
+                        expected,
+                        again: before.is_some(),
+                    };
+                    asked.insert(request.chunk, asked_now);
+                } else if let Some(later) = asked.get_mut(request.chunk) {
+                    later.again = true;
+                }
             }
             if channel.choked || channel.resting_until > now {
                 continue;
@@ -457,6 +487,9 @@ impl<'a> Plan<'a> {
             self.fetch(segment, demand, missing, URGENT_FETCHES);
             return;
         }
+        if self.view.live.is_some() && left <= ASK_AGAIN {
+            missing.iter().for_each(|chunk| self.ask_again(*chunk));
+        }
         missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
         self.by_rarity(segment, missing);
         missing.retain(|&chunk| !self.ask(chunk));
@@ -512,19 +545,41 @@ impl<'a> Plan<'a> {
         partly || (others.max(0.0) + bytes) / rate + round_trip > limit.as_secs_f64() * 0.7
     }
 
-    /// Near the deadline, chunks that would come late from the peer asked are taken away from it; `all` of them when
+    /// Near the deadline, chunks that would come late from the peers asked are taken away from them; `all` of them when
     /// the whole segment is fetched.
     fn give_up_late(&mut self, missing: &[u32], left: Duration, all: bool) {
         for chunk in missing {
-            let late = self
-                .scratch
-                .asked
-                .get(*chunk)
-                .filter(|(_, expected)| all || *expected > left.as_secs_f64().max(0.5));
-            if let Some(&(link, _)) = late {
-                self.scratch.asked.remove(*chunk);
-                self.scratch.decisions.push(Decision::Cancel(link, *chunk));
+            let asked = self.scratch.asked.get(*chunk);
+            if asked.is_none_or(|asked| !all && asked.expected <= left.as_secs_f64().max(0.5)) {
+                continue;
             }
+            self.scratch.asked.remove(*chunk);
+            let asked = self.view.channels.values();
+            let asked =
+                asked.filter(|channel| channel.requests.iter().any(|request| request.chunk == *chunk));
+            let cancel = asked.map(|channel| Decision::Cancel(channel.link, *chunk));
+            self.scratch.decisions.extend(cancel);
+        }
+    }
+
+    /// A chunk that was asked for a while ago, and is needed soon, is asked of one more peer, if there is one that has
+    /// nothing else to do for us.
+    fn ask_again(&mut self, chunk: u32) {
+        let Some(asked) = self.scratch.asked.get_mut(chunk) else {
+            return;
+        };
+        if asked.again || self.now.since(asked.sent) < LATE_ANSWER {
+            return;
+        }
+        let bytes = self.view.segments.chunk_length(chunk) as f64;
+        let idle = self.lanes.iter_mut();
+        let idle =
+            idle.filter(|lane| lane.link != asked.link && lane.queued == 0.0 && lane.has.contains(chunk));
+        if let Some(lane) = idle.min_by(|a, b| a.cost(bytes).total_cmp(&b.cost(bytes))) {
+            asked.again = true;
+            lane.room = lane.room.saturating_sub(bytes as usize);
+            lane.queued += bytes;
+            self.scratch.decisions.push(Decision::Request(lane.link, chunk));
         }
     }
 
@@ -547,9 +602,13 @@ impl<'a> Plan<'a> {
         let Some(lane) = best else { return false };
         lane.room = lane.room.saturating_sub(bytes);
         lane.queued += bytes as f64;
-        self.scratch
-            .asked
-            .insert(chunk, (lane.link, lane.completion(0.0)));
+        let asked = Asked {
+            link: lane.link,
+            sent: self.now,
+            expected: lane.completion(0.0),
+            again: false,
+        };
+        self.scratch.asked.insert(chunk, asked);
         self.scratch.decisions.push(Decision::Request(lane.link, chunk));
         true
     }
@@ -578,7 +637,36 @@ impl<'a> Plan<'a> {
         let Some(duration) = self.view.live else {
             return waited >= PATIENCE * rank;
         };
-        waited >= election::patience(self.view.me, segment, rank, known, self.view.members, duration)
+        let turn = Turn {
+            segment,
+            duration,
+            rank,
+            known,
+            members: self.view.members,
+            learnt: self.age(segment, duration).map(|age| age.saturating_sub(waited)),
+        };
+        // Who came late, and sees that the segment spreads already, leaves it to that for a while.
+        let span = self.view.segments.span(segment);
+        let spreads = || {
+            self.view
+                .channels
+                .values()
+                .any(|channel| has_any(&channel.has, span))
+        };
+        if turn.has_strangers() && !turn.is_early() && waited < duration && spreads() {
+            return false;
+        }
+        waited >= turn.patience(self.view.me)
+    }
+
+    /// How long ago a live segment was published of which nothing is known yet, reckoned from the newest that is.
+    fn age(&self, segment: u32, duration: Duration) -> Option<Duration> {
+        let (newest, munro) = self.view.segments.newest()?;
+        let ahead = segment
+            .checked_sub(newest)
+            .filter(|ahead| *ahead <= FORESEEABLE)?;
+        let published = munro.time.to_unix(self.view.wall) + duration * ahead;
+        Some(self.view.wall.since(published))
     }
 
     /// Fetches runs of chunks from the origin, as far as the number of fetches allows.

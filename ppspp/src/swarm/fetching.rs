@@ -187,6 +187,7 @@ impl Swarm {
                 checks: &self.checks,
                 shown_by_peers: !self.is_sign_all(),
                 members: self.members,
+                wall: self.wall(now),
             },
             &mut scratch,
         );

@@ -469,8 +469,9 @@ impl Swarm {
             State::Waiting => channel.last_received + HALF_OPEN,
             State::Open => channel.last_sent + KEEP_ALIVE,
         });
-        let serving = channels().any(|channel| channel.choking || channel.waiting_since().is_some());
-        let choker = (serving && self.upload).then(|| self.choker.next());
+        let chokes = self.upload && self.metadata.live_key().is_none();
+        let serving = || channels().any(|channel| channel.choking || channel.waiting_since().is_some());
+        let choker = (chokes && serving()).then(|| self.choker.next());
         // Looked for no more often than that.
         let checked = timers.chain(choker).min().map(|due| due.max(self.check_at));
         let announcing = channels()

@@ -9,6 +9,9 @@ use crate::{Bin, ChunkRange, Hash, LinkId, Timestamp};
 /// Most bytes of a datagram with DATA beside the chunk: channel ID, header, a signed munro, and up to 64 hashes.
 const MESSAGE_OVERHEAD: usize = 4 + 17 + 81 + 64 * 41;
 
+/// A chunk that no more neighbours than this have is rare.
+const RARE: usize = 2;
+
 impl Swarm {
     pub(super) fn requested(&mut self, link: LinkId, range: ChunkRange, now: Timestamp) {
         let Some(channel) = self.channels.get_mut(link) else {
@@ -26,28 +29,55 @@ impl Swarm {
         self.serve(link, now);
     }
 
-    /// Live, one chunk after the other: what waits here can still be cancelled, and the first to ask has it soon.
+    /// Live, one chunk after the other: what waits here can still be cancelled, and the most useful has its turn soon.
     pub(super) fn serve_next(&mut self, now: Timestamp) {
         loop {
             let backlog: usize = self.channels.values().map(|channel| channel.backlog(now)).sum();
             if backlog > self.segments.chunk_size() as usize {
                 return;
             }
-            let next = self
-                .channels
-                .values()
-                .filter(|channel| channel.is_open())
-                .filter_map(|channel| {
-                    let since = channel.waiting_since()?;
-                    let waited = now.since(since).as_secs_f64();
-                    Some((channel.gave_rate() * (1.0 + waited * waited), channel.link))
-                })
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            let Some((_, link)) = next else { return };
+            let Some((link, at)) = self.next_in_turn(now) else {
+                return;
+            };
+            if let Some(channel) = self.channels.get_mut(link) {
+                channel.bring_forward(at);
+            }
             if !self.serve_one(link, now) {
                 return;
             }
         }
+    }
+
+    /// Whose request is served next, and its place among those of that neighbour.
+    ///
+    /// Chunks that hardly any neighbour has go first: they make a segment spread. Then it counts
+    /// what a neighbour gave, how long it has been waiting, and how old the segment is: the older, the sooner it is
+    /// played. Who gives nothing is served when nobody else wants anything; so nobody needs to be choked.
+    fn next_in_turn(&self, now: Timestamp) -> Option<(LinkId, usize)> {
+        let given = self.channels.values().map(|channel| channel.gave_rate(0.0, now));
+        let usual = given.sum::<f64>() / self.channels.len().max(1) as f64;
+        let newest = self.segments.newest().map_or(0, |(newest, _)| newest);
+        let is_rare = |chunk| {
+            let holders = self.channels.values();
+            holders
+                .filter(|channel| channel.has.contains(chunk))
+                .nth(RARE)
+                .is_none()
+        };
+        let mut best: Option<((bool, f64), LinkId, usize)> = None;
+        for channel in self.channels.values().filter(|channel| channel.is_open()) {
+            let gave = channel.gave_rate(usual, now);
+            for (at, (chunk, since)) in channel.waiting().enumerate() {
+                let waited = now.since(since).as_secs_f64();
+                let behind = f64::from(newest.saturating_sub(self.segments.segment_of(chunk)));
+                let score = (1.0 + gave) * (1.0 + waited * waited) * (1.0 + 2.0 * behind * behind);
+                let turn = (is_rare(chunk), score);
+                if best.is_none_or(|(first, ..)| turn > first) {
+                    best = Some((turn, channel.link, at));
+                }
+            }
+        }
+        best.map(|(_, link, at)| (link, at))
     }
 
     /// Sends what is asked for while there is room: chunks are chosen only then, so that CANCEL works.
@@ -179,9 +209,9 @@ impl Swarm {
         });
     }
 
-    /// Looks, when it is time, at who is served.
+    /// Looks, when it is time, at who is served. Live, everybody is, in turn.
     pub(super) fn rechoke(&mut self, now: Timestamp) {
-        if !self.upload {
+        if !self.upload || self.metadata.live_key().is_some() {
             return;
         }
         let served = self.choker.serve(now, &mut self.channels, &mut self.rng);

@@ -4,7 +4,7 @@ use ppspp::neighbourhood::{Bucket, Hints, Pace, Source};
 use ppspp::swarm::Input;
 use ppspp::{PeerId, Timestamp};
 use tracker_protocol::client::{self, Output, Status};
-use tracker_protocol::{Kind, Signal};
+use tracker_protocol::{Kind, Signal, Stat};
 
 use super::{Event, World};
 use crate::access::wire_bytes;
@@ -173,6 +173,19 @@ impl World {
         let reason = "connection lost".to_owned();
         self.client_input(who, client::Input::SocketClosed { reason });
         self.settle(who);
+    }
+
+    /// Keeps what the client's next report says up to date.
+    pub(super) fn report_to_tracker(&mut self, who: u32) {
+        let peer = &self.peers[who as usize];
+        let stat = Stat {
+            swarm_id: self.swarm_hex.clone(),
+            uploaded_bytes: peer.account.uploaded,
+            downloaded_bytes: peer.account.from_peers + peer.account.from_origin,
+            concurrent_links: peer.links.len() as u64,
+            ..Stat::default()
+        };
+        self.client_input(who, client::Input::Stats(vec![stat]));
     }
 
     // ---- the tracker
