@@ -56,5 +56,5 @@ export function integer(text: string): number | undefined {
 
 /** A non-negative decimal floating-point number (RFC 8216 §4.2): digits with at most one point. */
 export function decimal(text: string): number | undefined {
-  return /^(\d+\.?\d*|\.\d+)$/.test(text) && Number(text) < 1e12 ? Number(text) : undefined;
+  return /^(\d+(\.\d*)?|\.\d+)$/.test(text) && Number(text) < 1e12 ? Number(text) : undefined;
 }
