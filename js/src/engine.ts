@@ -177,12 +177,14 @@ export class Shoal {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    const position = this.playback.position();
     this.#dropPeer(new FallbackError('destroyed', 'the engine was destroyed'));
     this.#setState('off');
     this.#policy.close();
     this.playback.close();
     this.#emitter.removeAllListeners();
     this.#tick();
+    this.onPeerLost?.(position);
   }
 
   /** Is P2P off by configuration? Then no wasm may be loaded. @internal */

@@ -246,6 +246,20 @@ describe('ShoalPlayer', () => {
     expect(reasons).toEqual(['feeder-load']);
   });
 
+  it('goes on over HTTP when only the engine is destroyed', async () => {
+    const element = video();
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, parts);
+    await settle();
+    FakeFeeder.last.attach.resolve();
+    const player = await attaching;
+    element.currentTime = 7;
+    player.shoal.destroy();
+    expect(FakeFeeder.last.detached).toBe(1);
+    expect(player.mode).toBe('browser');
+    player.destroy();
+    expect(player.mode).toBe('none');
+  });
+
   it('plays a plain file and with P2P switched off without any wasm', async () => {
     const loadPeer = vi.fn(loadFake);
     const file = await ShoalPlayer.attachWith(
