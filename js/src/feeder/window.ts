@@ -103,8 +103,6 @@ export interface Ledger {
   forgetFrom(time: number): void;
   /** `start..end` has been removed from the buffer. */
   forgetRemoved(start: number, end: number): void;
-  /** How many segments are on record. */
-  size(): number;
 }
 
 /** One of an empty buffer. */
@@ -130,7 +128,6 @@ export function createLedger(): Ledger {
     forgetRemoved: (start, end) => {
       all = all.filter(({ span }) => span.end <= start || span.start >= end);
     },
-    size: () => all.length,
   };
 }
 
