@@ -15,7 +15,7 @@ import {
   TOTALS,
 } from './stats.js';
 import { loadPeer, onTrap, type PeerLoader, reportTrap } from './wasm.js';
-import type { ChunkMapSegment, Peer } from './wasm-api.js';
+import type { ChunkMapSegment, Peer, ShownSegment } from './wasm-api.js';
 
 /** One media segment to load. @internal */
 export interface SegmentRequest {
@@ -43,7 +43,11 @@ export interface SegmentLoad {
 /** What tests put in the place of the page. @internal */
 export interface EngineParts {
   loadPeer?: PeerLoader;
+  loadFeeder?: FeederLoader;
 }
+
+/** Makes the native player available. @internal */
+export type FeederLoader = () => Promise<Pick<typeof import('./feeder/feeder.js'), 'createFeeder'>>;
 
 /**
  * Fetches media from peers and from the origin. Nothing here throws into a player: when P2P fails, the state
@@ -75,10 +79,12 @@ export class Shoal {
   readonly #loadPeer: PeerLoader;
   /** @internal */
   readonly playback: PlaybackWatch;
-  /** What a player that is fed by the wasm peer does when it loses it. @internal */
+  /** What a player that cannot go on without the wasm peer does when that is lost. @internal */
   onPeerLost: ((position: Position) => void) | undefined;
-  /** Tells `liveLatencyMs` where another player than the wasm peer plays. @internal */
+  /** Tells `liveLatencyMs`, where the player knows it. @internal */
   liveLatency: (() => number | null) | undefined;
+  /** Tells the segments around the playhead, where the player knows them. @internal */
+  window: (() => ShownSegment[]) | undefined;
 
   /** @throws `ConfigError` when an option is unknown or of the wrong form */
   constructor(config?: ShoalConfig);
@@ -138,9 +144,9 @@ export class Shoal {
     // Before there is a tracker the wasm peer names none.
     if (!stats.tracker?.url) stats.tracker = null;
     if (!this.#peer) {
-      Object.assign(stats, { peers: 0, connecting: 0, liveLatencyMs: null, tracker: null, swarms: [] });
+      Object.assign(stats, { peers: 0, connecting: 0, tracker: null, swarms: [] });
     }
-    if (this.liveLatency) stats.liveLatencyMs = this.liveLatency();
+    stats.liveLatencyMs = this.liveLatency?.() ?? null;
     return stats;
   }
 
@@ -151,7 +157,7 @@ export class Shoal {
 
   /** Where the chunks around the playhead came from, for display. */
   chunkMap(): ChunkMapSegment[] {
-    return this.#ask((peer) => peer.chunkMap()) ?? [];
+    return this.#ask((peer) => peer.chunkMap(this.window?.())) ?? [];
   }
 
   /**
@@ -171,12 +177,14 @@ export class Shoal {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    const position = this.playback.position();
     this.#dropPeer(new FallbackError('destroyed', 'the engine was destroyed'));
     this.#setState('off');
     this.#policy.close();
     this.playback.close();
     this.#emitter.removeAllListeners();
     this.#tick();
+    this.onPeerLost?.(position);
   }
 
   /** Is P2P off by configuration? Then no wasm may be loaded. @internal */
@@ -211,7 +219,7 @@ export class Shoal {
 
   /**
    * Loads the manifest of the source `url`: from then on segments may come from peers. With `keep`, the wasm peer
-   * stays when there is no manifest, since it is the player.
+   * stays when there is no manifest, since the player has no other way to its segments.
    *
    * @internal
    */
@@ -286,20 +294,15 @@ export class Shoal {
     return this.#ask(call);
   }
 
-  /** As {@link ask} for calls that answer later: rejects when the wasm peer is lost. @internal */
-  guarded<Result>(call: (peer: Peer) => Promise<Result>): Promise<Result> {
-    const answer = this.#ask(call);
-    return answer ? this.#guard(answer) : Promise.reject(new FallbackError('wasm-load', 'there is no wasm peer'));
-  }
-
-  /** The wasm peer cannot do what the player needs. @internal */
-  giveUp(error: unknown, reason: string): void {
-    this.#fail(error, reason);
+  /** The player cannot play what it is to; it stood at `position`. @internal */
+  giveUp(error: unknown, reason: string, position?: Position): void {
+    this.#fail(error, reason, position);
   }
 
   /** Tells the application. @internal */
-  reportError(message: string, fatal: boolean): void {
-    this.#emitter.emit('error', { message, fatal });
+  tell<Name extends keyof ShoalEvents>(event: Name, detail: ShoalEvents[Name]): void {
+    this.log(event, detail);
+    this.#emitter.emit(event, detail);
   }
 
   #begin(url: string): number {
@@ -391,18 +394,6 @@ export class Shoal {
         this.#announce(reason, message);
         return;
       }
-      case 'error': {
-        const { message, fatal } = detail as ShoalEvents['error'];
-        if (!fatal || !this.onPeerLost) break;
-        // Fatal for the feeder is not fatal for the viewer. The peer is in the middle of this call: it ends after it.
-        const position = this.playback.position();
-        queueMicrotask(() => this.#fail(new FallbackError('media-source', message), 'media-source', position));
-        this.#emitter.emit('error', { message, fatal: false });
-        return;
-      }
-      case 'stall':
-        // Measured here for every surface alike.
-        return;
       case 'tracker':
       case 'peer':
         if (this.#opened && this.#state === 'fallback' && (detail as { state: string }).state === 'joined') {
@@ -410,8 +401,7 @@ export class Shoal {
         }
         break;
     }
-    this.log(type, detail);
-    this.#emitter.emit(type as keyof ShoalEvents, detail as never);
+    this.tell(type as keyof ShoalEvents, detail as never);
   }
 
   /** P2P is over for this source. */

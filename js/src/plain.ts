@@ -106,7 +106,7 @@ export class PlainPlayback {
   }
 
   #report(message: string): void {
-    if (!this.#closed) this.shoal.reportError(message, true);
+    if (!this.#closed) this.shoal.tell('error', { message, fatal: true });
   }
 
   #once(event: string, listener: () => void): void {

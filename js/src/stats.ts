@@ -83,7 +83,8 @@ export interface FallbackDetail {
   /**
    * A word for programs: `"wasm-missing"`, `"wasm-refused"` (content security policy), `"wasm-load"`,
    * `"wasm-trap"`, `"manifest-missing"`, `"manifest-invalid"`, `"webrtc-missing"`, `"crypto-missing"`,
-   * `"open-failed"`, and others that the wasm peer reports.
+   * `"open-failed"`, `"feeder-load"`, `"media-source"` (Shoal's own player cannot play it), and others that the wasm
+   * peer reports.
    */
   reason: string;
   /** A sentence for people. */

@@ -21,6 +21,9 @@ export interface ChunkMapSegment {
   sources: Uint8Array;
 }
 
+/** A segment whose chunks are to be shown. */
+export type ShownSegment = Pick<ChunkMapSegment, 'playlist' | 'segment'>;
+
 /** One rendition of a multi-variant playlist. */
 export interface Rendition {
   index: number;
@@ -49,14 +52,14 @@ export interface Peer {
   ): Promise<ArrayBuffer>;
   setDeadline(id: number, deadline: number): void;
   cancel(id: number): void;
-  attach(video: HTMLVideoElement, url: string): Promise<void>;
-  detach(): void;
-  renditions(): Rendition[];
-  selectRendition(index: number): void;
-  currentRendition(): number;
+  /** Bytes per second that media arrives with, over all sources; 0 until that is known. */
+  rate(): number;
+  /** The SHA-256 that the manifest gives for an init section of this playlist, if it gives one (absolute URLs). */
+  initDigest(playlist: string, init: string): Uint8Array | undefined;
   stats(): object;
   peers(): object[];
-  chunkMap(): ChunkMapSegment[];
+  /** Of the segments in `window`; without any, of those around the one asked for last. */
+  chunkMap(window?: ShownSegment[]): ChunkMapSegment[];
   configure(partial: object): void;
   destroy(): void;
 }

@@ -48,17 +48,19 @@ describe('Shoal', () => {
   });
 
   it('hands on the live latency of whoever plays', async () => {
-    const { shoal, peer } = await openEngine();
+    const { shoal } = await openEngine();
     expect(shoal.stats().liveLatencyMs).toBeNull();
-    peer.figures = { liveLatencyMs: 7000 };
-    expect(shoal.stats().liveLatencyMs).toBe(7000);
     shoal.liveLatency = () => 9000;
     expect(shoal.stats().liveLatencyMs).toBe(9000);
     shoal.liveLatency = undefined;
-    // The feeder ends with its peer.
-    peer.broken = trap();
-    shoal.stats();
     expect(shoal.stats().liveLatencyMs).toBeNull();
+  });
+
+  it('shows the chunks of the segments that the player names', async () => {
+    const { shoal } = await openEngine();
+    expect(shoal.chunkMap()).toEqual([]);
+    shoal.window = () => [{ playlist: URL_A, segment: 7 }];
+    expect(shoal.chunkMap()).toMatchObject([{ playlist: URL_A, segment: 7 }]);
   });
 
   it('contacts nobody before playback is wanted', async () => {
@@ -114,7 +116,7 @@ describe('Shoal', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('keeps a peer that is the player when there is no manifest', async () => {
+  it('keeps the peer of a player that needs it when there is no manifest', async () => {
     const shoal = new Shoal({}, { loadPeer: loadFake });
     const opening = shoal.open(URL_A, true);
     await settle();
@@ -122,7 +124,7 @@ describe('Shoal', () => {
     expect(await opening).toBe(false);
     expect(shoal.state).toBe('fallback');
     expect(FakePeer.last.destroyed).toBe(0);
-    expect(shoal.ask((peer) => peer.renditions())).toHaveLength(1);
+    expect(shoal.ask((peer) => peer.rate())).toBe(0);
   });
 
   it('survives a trap at any call: fallback once, loads in flight reject', async () => {

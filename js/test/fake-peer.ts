@@ -1,7 +1,7 @@
 /** A `Peer` that tests steer, in the place of the wasm one. */
 
 import type { PeerLoader } from '../src/wasm.js';
-import type { ChunkMapSegment, Peer, Rendition } from '../src/wasm-api.js';
+import type { ChunkMapSegment, Peer, ShownSegment } from '../src/wasm-api.js';
 
 interface Load {
   id: number;
@@ -33,13 +33,14 @@ export class FakePeer implements Peer {
   readonly configured: object[] = [];
   openedUrl = '';
   destroyed = 0;
-  detached = 0;
+  /** Bytes per second. */
+  measured = 0;
+  readonly digests = new Map<string, Uint8Array>();
   covered: (playlist: string) => boolean = () => true;
   figures: object = {};
   /** Thrown by every call from now on. */
   broken: Error | undefined;
   opened!: { resolve(): void; reject(error: Error): void };
-  attached!: { resolve(): void; reject(error: Error): void; video: HTMLVideoElement; url: string };
 
   constructor(
     readonly config: Record<string, unknown>,
@@ -97,29 +98,14 @@ export class FakePeer implements Peer {
     this.loads.find((load) => load.id === id)?.reject(named('AbortError', 'cancelled'));
   }
 
-  attach(video: HTMLVideoElement, url: string): Promise<void> {
+  rate(): number {
     this.#check();
-    return new Promise((resolve, reject) => {
-      this.attached = { resolve, reject, video, url };
-    });
+    return this.measured;
   }
 
-  detach(): void {
-    this.detached += 1;
-  }
-
-  renditions(): Rendition[] {
+  initDigest(_: string, init: string): Uint8Array | undefined {
     this.#check();
-    return [{ index: 0, bandwidth: 400_000, width: 320, height: 180, codecs: 'avc1.42c00d' }];
-  }
-
-  selectRendition(): void {
-    this.#check();
-  }
-
-  currentRendition(): number {
-    this.#check();
-    return 0;
+    return this.digests.get(init);
   }
 
   stats(): object {
@@ -132,9 +118,9 @@ export class FakePeer implements Peer {
     return [{ peer: 'ab' }];
   }
 
-  chunkMap(): ChunkMapSegment[] {
+  chunkMap(window: ShownSegment[] = []): ChunkMapSegment[] {
     this.#check();
-    return [];
+    return window.map((shown) => ({ ...shown, chunks: 1, sources: new Uint8Array(1) }));
   }
 
   configure(partial: object): void {

@@ -37,4 +37,29 @@ describe('PlaybackWatch', () => {
     expect(onStall).not.toHaveBeenCalled();
     expect(playback.position()).toEqual({ time: 30, playing: true });
   });
+
+  it('counts what happens after the start', () => {
+    vi.useFakeTimers();
+    const onStall = vi.fn();
+    const playback = new PlaybackWatch({ onWanted: () => {}, onStall });
+    const video = starved(60);
+    playback.watch(video);
+    playback.begin();
+    const send = (event: string, ms: number) => {
+      vi.advanceTimersByTime(ms);
+      video.dispatchEvent(new Event(event));
+    };
+    send('waiting', 50);
+    expect(playback.stalls).toBe(0);
+    send('playing', 150);
+    send('playing', 600);
+    expect(playback.startupMs).toBe(200);
+    send('waiting', 100);
+    send('waiting', 200);
+    send('playing', 300);
+    send('playing', 100);
+    expect(playback).toMatchObject({ startupMs: 200, stalls: 1, stallMs: 500 });
+    expect(onStall).toHaveBeenCalledExactlyOnceWith(30, 500);
+    vi.useRealTimers();
+  });
 });

@@ -1,4 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { FeederLoader } from '../src/engine.js';
+import type { Feeder } from '../src/feeder/feeder.js';
+import type { SegmentSource } from '../src/feeder/source.js';
 import { ShoalPlayer } from '../src/player.js';
 import { FakePeer, loadFake, named, settle, trap } from './fake-peer.js';
 
@@ -13,6 +16,48 @@ function video(hls: '' | 'maybe' = 'maybe'): HTMLVideoElement {
   Object.defineProperty(element, 'currentTime', { value: 0, writable: true });
   return element;
 }
+
+/** A feeder that tests steer. */
+class FakeFeeder implements Feeder {
+  static made: FakeFeeder[] = [];
+  detached = 0;
+  attach!: { resolve(): void; reject(error: Error): void };
+  readonly attached = new Promise<void>((resolve, reject) => {
+    this.attach = { resolve, reject };
+  });
+  readonly select = vi.fn();
+  readonly liveLatency = () => 5000;
+  readonly window = () => [{ playlist: URL_A, segment: 3 }];
+
+  constructor(
+    readonly video: HTMLVideoElement,
+    readonly url: string,
+    readonly source: SegmentSource,
+  ) {
+    FakeFeeder.made.push(this);
+  }
+
+  static get last(): FakeFeeder {
+    const feeder = FakeFeeder.made.at(-1);
+    if (!feeder) throw new Error('no feeder was made');
+    return feeder;
+  }
+
+  detach() {
+    this.detached += 1;
+  }
+  renditions() {
+    return [{ index: 0, bandwidth: 400_000, width: 320, height: 180, codecs: 'avc1.42c00d' }];
+  }
+  current() {
+    return 0;
+  }
+}
+
+const loadFeeder: FeederLoader = async () => ({
+  createFeeder: (video, url, source) => new FakeFeeder(video, url, source),
+});
+const parts = { loadPeer: loadFake, loadFeeder };
 
 class FakeHls {
   static made: FakeHls[] = [];
@@ -37,37 +82,52 @@ class FakeHls {
 beforeEach(() => {
   FakePeer.made = [];
   FakeHls.made = [];
+  FakeFeeder.made = [];
 });
 
 const refused = () => Promise.reject(named('wasm-refused', 'CSP'));
 
 describe('ShoalPlayer', () => {
-  it('is fed by the wasm peer, and does not wait for the manifest', async () => {
+  it('is fed with segments of the wasm peer, which are asked for when the manifest is here or late', async () => {
+    vi.useFakeTimers();
     const element = video();
-    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: loadFake });
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, parts);
     await settle();
     const peer = FakePeer.last;
-    expect(peer.attached).toMatchObject({ video: element, url: URL_A });
-    peer.attached.resolve();
+    const feeder = FakeFeeder.last;
+    expect(feeder).toMatchObject({ video: element, url: URL_A });
+    await feeder.source.started;
+    const ready = vi.fn();
+    void feeder.source.ready.then(ready);
+    await vi.advanceTimersByTimeAsync(300);
+    expect(ready).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(200);
+    expect(ready).toHaveBeenCalledOnce();
+    vi.useRealTimers();
+    feeder.attach.resolve();
     const player = await attaching;
     expect(player.mode).toBe('shoal');
     expect(player.shoal.state).toBe('loading');
     expect(player.renditions()).toHaveLength(1);
     expect(player.currentRendition()).toBe(0);
+    player.selectRendition(-1);
+    expect(feeder.select).toHaveBeenCalledWith(-1);
     peer.opened.resolve();
     await settle();
     expect(player.shoal.state).toBe('p2p');
+    expect(player.shoal.stats().liveLatencyMs).toBe(5000);
+    expect(player.shoal.chunkMap()).toMatchObject([{ playlist: URL_A, segment: 3 }]);
     player.destroy();
-    expect(peer.detached).toBe(1);
+    expect(feeder.detached).toBe(1);
     expect(peer.destroyed).toBe(1);
     expect(player.mode).toBe('none');
   });
 
   it('stays with the feeder when only the manifest is missing', async () => {
-    const attaching = ShoalPlayer.attachWith(video(), URL_A, {}, { loadPeer: loadFake });
+    const attaching = ShoalPlayer.attachWith(video(), URL_A, {}, parts);
     await settle();
     FakePeer.last.opened.reject(named('manifest-missing', '404'));
-    FakePeer.last.attached.resolve();
+    FakeFeeder.last.attach.resolve();
     const player = await attaching;
     const reasons: string[] = [];
     player.shoal.on('fallback', ({ reason }) => reasons.push(reason));
@@ -79,7 +139,7 @@ describe('ShoalPlayer', () => {
 
   it('lets the browser play when there is no wasm', async () => {
     const element = video();
-    const player = await ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: refused });
+    const player = await ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: refused, loadFeeder });
     expect(player.mode).toBe('browser');
     expect(element.src).toBe(URL_A);
     expect(player.shoal.state).toBe('fallback');
@@ -92,7 +152,7 @@ describe('ShoalPlayer', () => {
   it('takes hls.js where the browser does not play HLS', async () => {
     const element = video('');
     const config = { fallbackHls: FakeHls };
-    const player = await ShoalPlayer.attachWith(element, URL_A, config, { loadPeer: refused });
+    const player = await ShoalPlayer.attachWith(element, URL_A, config, { loadPeer: refused, loadFeeder });
     expect(player.mode).toBe('hls.js');
     expect(FakeHls.made).toMatchObject([{ source: URL_A, media: element, config: { p2p: false } }]);
     player.destroy();
@@ -102,7 +162,7 @@ describe('ShoalPlayer', () => {
   it('takes hls.js where the browser said "maybe" and failed', async () => {
     const element = video();
     const config = { fallbackHls: FakeHls };
-    const player = await ShoalPlayer.attachWith(element, URL_A, config, { loadPeer: refused });
+    const player = await ShoalPlayer.attachWith(element, URL_A, config, { loadPeer: refused, loadFeeder });
     element.dispatchEvent(new Event('error'));
     expect(player.mode).toBe('hls.js');
   });
@@ -110,7 +170,7 @@ describe('ShoalPlayer', () => {
   it('says what is missing when nobody can play', async () => {
     const errors: object[] = [];
     const element = video();
-    const player = await ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: refused });
+    const player = await ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: refused, loadFeeder });
     player.shoal.on('error', (detail) => errors.push(detail));
     element.dispatchEvent(new Event('error'));
     expect(player.mode).toBe('none');
@@ -119,9 +179,9 @@ describe('ShoalPlayer', () => {
 
   it('goes on at the same place after a trap in the middle', async () => {
     const element = video();
-    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: loadFake });
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, parts);
     await settle();
-    FakePeer.last.attached.resolve();
+    FakeFeeder.last.attach.resolve();
     const player = await attaching;
     element.currentTime = 42;
     Object.assign(element, { paused: false });
@@ -137,9 +197,9 @@ describe('ShoalPlayer', () => {
   it('goes on at the live edge, not at a time that only the feeder knows', async () => {
     const element = video('');
     const config = { fallbackHls: FakeHls };
-    const attaching = ShoalPlayer.attachWith(element, URL_A, config, { loadPeer: loadFake });
+    const attaching = ShoalPlayer.attachWith(element, URL_A, config, parts);
     await settle();
-    FakePeer.last.attached.resolve();
+    FakeFeeder.last.attach.resolve();
     const player = await attaching;
     Object.defineProperty(element, 'duration', { value: Number.POSITIVE_INFINITY });
     Object.assign(element, { currentTime: 42, paused: false });
@@ -151,18 +211,72 @@ describe('ShoalPlayer', () => {
     expect(element.play).toHaveBeenCalledOnce();
   });
 
+  it('gives its feeder what the wasm peer knows', async () => {
+    const attaching = ShoalPlayer.attachWith(video(), URL_A, {}, parts);
+    await settle();
+    const peer = FakePeer.last;
+    const { source, attach } = FakeFeeder.last;
+    attach.resolve();
+    const player = await attaching;
+    expect(source.rate()).toBeUndefined();
+    peer.measured = 1000;
+    expect(source.rate()).toBe(1000);
+    peer.digests.set('http://example.test/init.mp4', new Uint8Array([1]));
+    expect(source.initDigest(URL_A, 'http://example.test/init.mp4')).toEqual(new Uint8Array([1]));
+    const load = source.load({ playlist: URL_A, segment: 3, url: URL_A, start: -1, end: -1, deadline: -7 });
+    expect(peer.loads).toMatchObject([{ segment: 3, deadline: 0 }]);
+    load?.bytes.catch(() => {});
+    const seen: object[] = [];
+    player.shoal.on('rendition', (detail) => seen.push(detail)).on('error', (detail) => seen.push(detail));
+    source.onRendition(2);
+    source.onError('segment 3: HTTP status 404', false);
+    expect(seen).toEqual([{ index: 2 }, { message: 'segment 3: HTTP status 404', fatal: false }]);
+    await settle();
+    expect(player.mode).toBe('shoal');
+    player.destroy();
+  });
+
+  it('plays over HTTP when the feeder does not load', async () => {
+    const loadFeeder = () => Promise.reject(new TypeError('no network'));
+    const player = await ShoalPlayer.attachWith(video(), URL_A, {}, { loadPeer: loadFake, loadFeeder });
+    const reasons: string[] = [];
+    player.shoal.on('fallback', ({ reason }) => reasons.push(reason));
+    await settle();
+    expect(player.mode).toBe('browser');
+    expect(reasons).toEqual(['feeder-load']);
+  });
+
+  it('goes on over HTTP when only the engine is destroyed', async () => {
+    const element = video();
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, parts);
+    await settle();
+    FakeFeeder.last.attach.resolve();
+    const player = await attaching;
+    element.currentTime = 7;
+    player.shoal.destroy();
+    expect(FakeFeeder.last.detached).toBe(1);
+    expect(player.mode).toBe('browser');
+    player.destroy();
+    expect(player.mode).toBe('none');
+  });
+
   it('plays a plain file and with P2P switched off without any wasm', async () => {
     const loadPeer = vi.fn(loadFake);
-    const file = await ShoalPlayer.attachWith(video(), 'http://example.test/film.mp4?x=1', {}, { loadPeer });
+    const file = await ShoalPlayer.attachWith(
+      video(),
+      'http://example.test/film.mp4?x=1',
+      {},
+      { loadPeer, loadFeeder },
+    );
     expect(file.mode).toBe('file');
-    const off = await ShoalPlayer.attachWith(video(), URL_A, { p2p: 'off' }, { loadPeer });
+    const off = await ShoalPlayer.attachWith(video(), URL_A, { p2p: 'off' }, { loadPeer, loadFeeder });
     expect(off.mode).toBe('browser');
     expect(off.shoal.state).toBe('off');
     expect(loadPeer).not.toHaveBeenCalled();
   });
 
   it('plays over HTTP when the feeder cannot, also later on', async () => {
-    const attaching = ShoalPlayer.attachWith(video(), URL_A, {}, { loadPeer: refused });
+    const attaching = ShoalPlayer.attachWith(video(), URL_A, {}, { loadPeer: refused, loadFeeder });
     expect((await attaching).mode).toBe('browser');
   });
 
@@ -177,9 +291,9 @@ describe('a feeder that fails', () => {
     vi.resetModules();
     const { ShoalPlayer } = await import('../src/player.js');
     const element = video();
-    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: loadFake });
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, parts);
     await settle();
-    FakePeer.last.attached.reject(named('unsupported-media', 'MPEG-TS'));
+    FakeFeeder.last.attach.reject(named('unsupported-media', 'MPEG-TS'));
     const player = await attaching;
     expect(player.mode).toBe('browser');
     const reasons: string[] = [];
@@ -191,14 +305,14 @@ describe('a feeder that fails', () => {
   it('hands over after a fatal error in the middle', async () => {
     const { ShoalPlayer } = await import('../src/player.js');
     const element = video();
-    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, { loadPeer: loadFake });
+    const attaching = ShoalPlayer.attachWith(element, URL_A, {}, parts);
     await settle();
-    FakePeer.last.attached.resolve();
+    FakeFeeder.last.attach.resolve();
     const player = await attaching;
     const errors: object[] = [];
     player.shoal.on('error', (detail) => errors.push(detail));
     element.currentTime = 7;
-    FakePeer.last.emit('error', { message: 'the media source was closed', fatal: true });
+    FakeFeeder.last.source.onError('the media source was closed', true);
     element.currentTime = 0;
     await settle();
     expect(errors).toEqual([{ message: 'the media source was closed', fatal: false }]);

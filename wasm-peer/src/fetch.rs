@@ -7,7 +7,7 @@
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response};
+use web_sys::{AbortSignal, ReadableStreamDefaultReader, Request, RequestInit, Response};
 
 /// Why a transfer did not deliver.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub async fn bytes(
     limit: usize,
     abort: &AbortSignal,
 ) -> Result<Vec<u8>, FetchError> {
-    Ok(collect(url, range, limit, abort, false).await?.0)
+    Ok(collect(url, range, limit, abort).await?.0)
 }
 
 /// The body of `url` as text (UTF-8; a byte order mark is removed), if that is `limit` bytes or less, with the URL
@@ -45,23 +45,7 @@ pub async fn bytes(
 /// # Errors
 /// See [`FetchError`].
 pub async fn document(url: &str, limit: usize, abort: &AbortSignal) -> Result<(String, String), FetchError> {
-    text(collect(url, None, limit, abort, false).await?)
-}
-
-/// As [`document`], and the cache asks the server if what it has is still right (fetch's `no-cache`): for a document
-/// that is loaded again because it changes.
-///
-/// # Errors
-/// See [`FetchError`].
-pub async fn fresh_document(
-    url: &str,
-    limit: usize,
-    abort: &AbortSignal,
-) -> Result<(String, String), FetchError> {
-    text(collect(url, None, limit, abort, true).await?)
-}
-
-fn text((body, answered): (Vec<u8>, String)) -> Result<(String, String), FetchError> {
+    let (body, answered) = collect(url, None, limit, abort).await?;
     let mut text =
         String::from_utf8(body).map_err(|_| FetchError::Network("the answer is not UTF-8".into()))?;
     if text.starts_with('\u{feff}') {
@@ -84,7 +68,7 @@ pub async fn stream(
     abort: &AbortSignal,
     on_data: &mut dyn FnMut(&Uint8Array),
 ) -> Result<(), FetchError> {
-    let response = open(url, range, abort, false).await?;
+    let response = open(url, range, abort).await?;
     drain(&response, range, abort, &mut |piece| {
         on_data(piece);
         Ok(())
@@ -97,9 +81,8 @@ async fn collect(
     range: Option<(u64, u64)>,
     limit: usize,
     abort: &AbortSignal,
-    fresh: bool,
 ) -> Result<(Vec<u8>, String), FetchError> {
-    let response = open(url, range, abort, fresh).await?;
+    let response = open(url, range, abort).await?;
     let mut body = Vec::new();
     drain(&response, range, abort, &mut |piece| {
         let (start, length) = (body.len(), piece.length() as usize);
@@ -115,18 +98,10 @@ async fn collect(
 }
 
 /// Sends the request and waits for the answer's head.
-async fn open(
-    url: &str,
-    range: Option<(u64, u64)>,
-    abort: &AbortSignal,
-    fresh: bool,
-) -> Result<Response, FetchError> {
+async fn open(url: &str, range: Option<(u64, u64)>, abort: &AbortSignal) -> Result<Response, FetchError> {
     let window = web_sys::window().ok_or_else(|| FetchError::Network("no window".into()))?;
     let init = RequestInit::new();
     init.set_signal(Some(abort));
-    if fresh {
-        init.set_cache(RequestCache::NoCache);
-    }
     let request =
         Request::new_with_str_and_init(url, &init).map_err(|error| failure(abort, "bad request", &error))?;
     if let Some((start, end)) = range {

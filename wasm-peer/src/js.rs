@@ -2,8 +2,8 @@
 
 use core::pin::Pin;
 
-use js_sys::{Object, Promise, Reflect};
-use wasm_bindgen::JsValue;
+use js_sys::{Array, Object, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
 
 /// An object with the given members.
 pub(crate) fn object<const N: usize>(members: [(&str, JsValue); N]) -> Object {
@@ -23,6 +23,11 @@ pub(crate) fn set(object: &Object, name: &str, value: JsValue) {
 /// A member; `undefined` when there is none.
 pub(crate) fn get(object: &JsValue, name: &str) -> JsValue {
     Reflect::get(object, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// An array; an empty one when it is anything else.
+pub(crate) fn array(value: &JsValue) -> Array {
+    value.dyn_ref::<Array>().cloned().unwrap_or_default()
 }
 
 /// A number for JavaScript. Counters stay far below 2⁵³.

@@ -1,17 +1,13 @@
 //! The class that JavaScript sees; `js/` wraps it. ARCHITECTURE.md documents its methods.
 
-use std::rc::Rc;
-
-use js_sys::{Array, Function, Object, Promise};
+use js_sys::{Array, Function, Object, Promise, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use web_sys::HtmlVideoElement;
 
 use crate::engine::{Config, Engine, Location};
-use crate::feeder::{Feeder, SegmentSource};
-use crate::js::{error, number, object, promise};
+use crate::js::promise;
 
-/// One source's peer: manifest, swarms, connections, and the native player if one is attached.
+/// One source's peer: manifest, swarms, connections.
 #[wasm_bindgen]
 pub struct Peer {
     engine: Engine,
@@ -71,62 +67,17 @@ impl Peer {
         self.engine.cancel(id);
     }
 
-    /// Plays the HLS presentation at `url` on `video`.
-    pub fn attach(&self, video: HtmlVideoElement, url: String) -> Promise {
-        let engine = self.engine.clone();
-        promise(async move {
-            let attachment = engine.set_feeder(None);
-            let source: Rc<dyn SegmentSource> = Rc::new(engine.clone());
-            let feeder = Feeder::attach(video, &url, source)
-                .await
-                .map_err(|failure| JsValue::from(error("media-source", &failure.to_string())))?;
-            // Detached or attached to another source meanwhile: this one gives the element back.
-            if engine.attachment() != attachment {
-                return Err(error("AbortError", "detached before it was attached").into());
-            }
-            engine.set_feeder(Some(Rc::new(feeder)));
-            Ok(JsValue::UNDEFINED)
-        })
+    /// Bytes per second that media arrives with, over all sources; 0 until that is known.
+    pub fn rate(&self) -> f64 {
+        self.engine.rate()
     }
 
-    /// Gives the video element back.
-    pub fn detach(&self) {
-        self.engine.set_feeder(None);
-    }
-
-    /// What can be chosen.
-    pub fn renditions(&self) -> Array {
-        let Some(feeder) = self.engine.feeder() else {
-            return Array::new();
-        };
-        feeder
-            .renditions()
-            .iter()
-            .enumerate()
-            .map(|(index, variant)| {
-                JsValue::from(object([
-                    ("index", number(index as u64)),
-                    ("bandwidth", JsValue::from_f64(variant.bandwidth)),
-                    ("width", variant.width.into()),
-                    ("height", variant.height.into()),
-                    ("codecs", variant.codecs.as_str().into()),
-                ]))
-            })
-            .collect()
-    }
-
-    /// Plays one rendition; negative: chosen by measurement.
-    #[wasm_bindgen(js_name = selectRendition)]
-    pub fn select_rendition(&self, index: i32) {
-        if let Some(feeder) = self.engine.feeder() {
-            feeder.select(usize::try_from(index).ok());
-        }
-    }
-
-    /// The rendition that plays; -1 without a player.
-    #[wasm_bindgen(js_name = currentRendition)]
-    pub fn current_rendition(&self) -> i32 {
-        self.engine.feeder().map_or(-1, |feeder| feeder.current() as i32)
+    /// The SHA-256 that the manifest gives for an init section of this playlist; `undefined` if it has none.
+    #[wasm_bindgen(js_name = initDigest)]
+    pub fn init_digest(&self, playlist: &str, init: &str) -> JsValue {
+        self.engine
+            .init_digest(playlist, init)
+            .map_or(JsValue::UNDEFINED, |digest| Uint8Array::from(&digest[..]).into())
     }
 
     /// The figures so far.
@@ -139,10 +90,10 @@ impl Peer {
         self.engine.peers()
     }
 
-    /// Where the chunks around the playhead came from.
+    /// Where the chunks of some segments came from: those in `window`, else those around the one asked for last.
     #[wasm_bindgen(js_name = chunkMap)]
-    pub fn chunk_map(&self) -> Array {
-        self.engine.chunk_map()
+    pub fn chunk_map(&self, window: JsValue) -> Array {
+        self.engine.chunk_map(&window)
     }
 
     /// Changes options at run time.

@@ -49,8 +49,7 @@ pub(super) fn integer(text: &str) -> Option<u64> {
 }
 
 /// A non-negative decimal floating-point number (RFC 8216 §4.2): digits with at most one point. Digits beyond the
-/// 15th are dropped, which no duration notices; the standard library's exact parser would cost several KB in the
-/// bundle.
+/// 15th are dropped, which no duration notices.
 pub(super) fn decimal(text: &str) -> Option<f64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if whole.is_empty() && fraction.is_empty() {

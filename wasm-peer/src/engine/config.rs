@@ -1,8 +1,8 @@
 //! The configuration as `js/` hands it over: checked there, every option present or at its default.
 
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 
-use crate::js::get;
+use crate::js::{array, get};
 
 /// See js/src/config.ts for what each option means.
 pub(crate) struct Config {
@@ -21,15 +21,10 @@ pub(crate) struct Config {
     pub(crate) relay_only: bool,
 }
 
-/// A member that is an array; an empty one when it is anything else.
-fn array(options: &JsValue, name: &str) -> js_sys::Array {
-    get(options, name).dyn_into().unwrap_or_default()
-}
-
 impl Config {
     pub(crate) fn read(options: &JsValue) -> Self {
         let mut config = Self {
-            trackers: array(options, "tracker")
+            trackers: array(&get(options, "tracker"))
                 .iter()
                 .filter_map(|url| url.as_string())
                 .collect(),
@@ -44,7 +39,7 @@ impl Config {
             token: get(options, "token").as_string(),
             relay_only: get(options, "relayOnly").is_truthy(),
         };
-        let ice_servers = array(options, "iceServers");
+        let ice_servers = array(&get(options, "iceServers"));
         if ice_servers.length() > 0 {
             config.ice_servers = ice_servers.into();
         }

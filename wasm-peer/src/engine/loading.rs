@@ -1,26 +1,22 @@
 //! Manifest, segment tables, segments: what comes over HTTP, and whose it is.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use content::manifest::Manifest;
 use core::ops::Range;
 use core::time::Duration;
-use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use js_sys::{Promise, Uint8Array};
 use ppspp::segment_table::MAX_ENCODED_LENGTH;
 use ppspp::swarm::{Config as SwarmConfig, Input};
 use ppspp::{FetchId, Live, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen::JsValue;
 use web_sys::{AbortController, Url};
 
 use super::stream::{Load, Location, Stream, Table};
 use super::{Engine, Inner};
-use crate::feeder::{LoadError, Loading, SegmentRequest, SegmentSource};
 use crate::fetch::{self, FetchError};
-use crate::js::{error, get, set, spawn};
+use crate::js::{error, set, spawn};
 
 /// Longest segment loaded whole into memory, in bytes.
 const MAX_SEGMENT: usize = 512 << 20;
@@ -134,7 +130,7 @@ impl Engine {
             .is_some_and(|stream| !matches!(&*stream.table.borrow(), Table::Plain))
     }
 
-    /// Starts loading a segment; see `SegmentSource::load`.
+    /// Starts loading a segment.
     pub(crate) fn load_segment(
         &self,
         id: u32,
@@ -211,6 +207,30 @@ impl Engine {
                 abort.abort();
             }
         }
+    }
+
+    /// Measured download rate, bytes per second; 0 until it is known.
+    pub(crate) fn rate(&self) -> f64 {
+        let (mut origin, mut peers) = (0.0_f64, 0.0);
+        for stream in self.0.streams() {
+            if let Some((rate, links)) = stream.with_swarm(|swarm| (swarm.origin_rate(), swarm.peer_rate())) {
+                origin = origin.max(rate.unwrap_or(0.0));
+                peers += links;
+            }
+        }
+        origin.max(peers)
+    }
+
+    /// The SHA-256 of the init section by manifest, if it has one (absolute playlist URL, absolute init URL).
+    pub(crate) fn init_digest(&self, playlist: &str, init: &str) -> Option<[u8; 32]> {
+        let stream = self.0.stream_of(playlist)?;
+        let base = self.0.manifest_url.borrow().clone();
+        stream
+            .entry
+            .inits
+            .iter()
+            .find(|known| resolve(&known.uri, &base).is_some_and(|url| bare(&url) == bare(init)))
+            .map(|known| *known.sha256.as_bytes())
     }
 }
 
@@ -471,71 +491,4 @@ async fn fetch_table(url: &str) -> Result<SegmentTable, String> {
         .await
         .map_err(|failure| failure.to_string())?;
     SegmentTable::decode(&bytes).map_err(|invalid| invalid.to_string())
-}
-
-impl SegmentSource for Engine {
-    fn load(&self, request: SegmentRequest) -> Loading {
-        let location = Location {
-            url: request.url.into(),
-            range: request.range,
-        };
-        let promise = self.load_segment(
-            request.id,
-            &request.playlist,
-            request.segment,
-            location,
-            request.deadline_ms,
-        );
-        let future: Pin<Box<dyn Future<Output = Result<ArrayBuffer, LoadError>>>> = Box::pin(async move {
-            match JsFuture::from(promise).await {
-                Ok(buffer) => Ok(buffer.unchecked_into()),
-                Err(error) => Err(match get(&error, "name").as_string().as_deref() {
-                    Some("AbortError") => LoadError::Cancelled,
-                    _ => match get(&error, "status").as_f64() {
-                        Some(status) if status > 0.0 => LoadError::Http(status as u16),
-                        _ => LoadError::Network(get(&error, "message").as_string().unwrap_or_default()),
-                    },
-                }),
-            }
-        });
-        future
-    }
-
-    fn set_deadline(&self, id: u32, milliseconds: f64) {
-        Engine::set_deadline(self, id, milliseconds);
-    }
-
-    fn cancel(&self, id: u32) {
-        Engine::cancel(self, id);
-    }
-
-    fn emit(&self, event: &str, detail: &js_sys::Object) {
-        self.0.emit(event, detail);
-    }
-
-    fn rate(&self) -> Option<f64> {
-        let mut origin: Option<f64> = None;
-        let mut peers = 0.0;
-        for stream in self.0.streams() {
-            if let Some((rate, links)) = stream.with_swarm(|swarm| (swarm.origin_rate(), swarm.peer_rate())) {
-                origin = rate.map_or(origin, |rate| Some(origin.unwrap_or(0.0).max(rate)));
-                peers += links;
-            }
-        }
-        match origin {
-            Some(origin) => Some(origin.max(peers)),
-            None => (peers > 0.0).then_some(peers),
-        }
-    }
-
-    fn init_digest(&self, playlist: &str, init: &str) -> Option<[u8; 32]> {
-        let stream = self.0.stream_of(playlist)?;
-        let base = self.0.manifest_url.borrow().clone();
-        stream
-            .entry
-            .inits
-            .iter()
-            .find(|known| resolve(&known.uri, &base).is_some_and(|url| bare(&url) == bare(init)))
-            .map(|known| *known.sha256.as_bytes())
-    }
 }

@@ -19,7 +19,6 @@ use ppspp::swarm::{Event, Input, Output, Reason};
 use ppspp::{Source, Timestamp};
 use wasm_bindgen::JsValue;
 
-use crate::feeder::Feeder;
 use crate::js::{error, number, object};
 use crate::net::timer::{Clock, Timer};
 use crate::net::{Lane, LinkId, Network, SwarmReport};
@@ -72,8 +71,6 @@ struct Inner {
     /// When (page milliseconds) to look whether there are enough neighbours.
     next_find: Cell<f64>,
     turn: Cell<usize>,
-    feeder: RefCell<Option<Rc<Feeder>>>,
-    attachment: Cell<u32>,
     /// Loads that the manifest does not cover.
     plain: RefCell<Vec<stream::Load>>,
     closed: Cell<bool>,
@@ -115,29 +112,10 @@ impl Engine {
                 next_upload_turn: Cell::new(f64::INFINITY),
                 next_find: Cell::new(f64::INFINITY),
                 turn: Cell::new(0),
-                feeder: RefCell::default(),
-                attachment: Cell::new(0),
                 plain: RefCell::default(),
                 closed: Cell::new(false),
             }
         }))
-    }
-
-    /// Puts a native player in the place of the one there is. Returns the number of this change.
-    pub(crate) fn set_feeder(&self, feeder: Option<Rc<Feeder>>) -> u32 {
-        self.0.attachment.set(self.0.attachment.get().wrapping_add(1));
-        let old = self.0.feeder.replace(feeder);
-        drop(old);
-        self.0.attachment.get()
-    }
-
-    /// The number of the latest [`Engine::set_feeder`].
-    pub(crate) fn attachment(&self) -> u32 {
-        self.0.attachment.get()
-    }
-
-    pub(crate) fn feeder(&self) -> Option<Rc<Feeder>> {
-        self.0.feeder.borrow().clone()
     }
 
     pub(crate) fn configure(&self, partial: &JsValue) {
@@ -151,7 +129,6 @@ impl Engine {
         if inner.closed.replace(true) {
             return;
         }
-        self.set_feeder(None);
         inner.stop_network();
         let gone = error("AbortError", "the peer was destroyed");
         for stream in inner.streams() {

@@ -1,13 +1,15 @@
 //! What the page may look at: figures, peers, the chunk map.
 
+use std::rc::Rc;
+
 use js_sys::{Array, Object, Uint8Array};
 use ppspp::LinkId;
 use wasm_bindgen::JsValue;
 
 use super::{Engine, Inner};
-use crate::js::{number, object, set};
+use crate::js::{array, get, number, object, set};
 
-/// Segments shown before and after the one asked for last, where no feeder knows the playhead.
+/// Segments shown before and after the one asked for last, where no player says what to show.
 const SHOWN_BEFORE: u32 = 3;
 const SHOWN_AFTER: u32 = 8;
 
@@ -26,21 +28,6 @@ impl Engine {
             "tracker",
             object([("url", url.into()), ("state", state.into())]).into(),
         );
-        if let Some(feeder) = self.feeder() {
-            let playback = feeder.playback();
-            set(
-                &stats,
-                "startupMs",
-                playback.startup_ms.map_or(JsValue::NULL, JsValue::from_f64),
-            );
-            set(
-                &stats,
-                "liveLatencyMs",
-                feeder.live_latency().map_or(JsValue::NULL, JsValue::from_f64),
-            );
-            set(&stats, "stalls", playback.stalls.into());
-            set(&stats, "stallMs", JsValue::from_f64(playback.stall_ms));
-        }
         let swarms: Array = inner
             .streams()
             .iter()
@@ -84,11 +71,17 @@ impl Engine {
             .collect()
     }
 
-    /// The segments around the playhead, chunk by chunk.
-    pub(crate) fn chunk_map(&self) -> Array {
+    /// The segments in `window` (an array of `{playlist, segment}`), or if that is none those around the playhead as far
+    /// as that is known, chunk by chunk.
+    pub(crate) fn chunk_map(&self, window: &JsValue) -> Array {
         let inner = &self.0;
-        let mut window: Vec<(std::rc::Rc<str>, u32)> =
-            self.feeder().map_or_else(Vec::new, |feeder| feeder.window());
+        let mut window: Vec<(Rc<str>, u32)> = array(window)
+            .iter()
+            .filter_map(|shown| {
+                let playlist = get(&shown, "playlist").as_string()?;
+                Some((playlist.into(), get(&shown, "segment").as_f64()? as u32))
+            })
+            .collect();
         if window.is_empty() {
             for stream in inner.streams() {
                 let asked = stream.last_asked.get();
