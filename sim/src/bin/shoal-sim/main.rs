@@ -66,7 +66,10 @@ fn main() -> Result<()> {
         run(path, &cli)?;
     }
     match (&cli.docs, &cli.out) {
-        (Some(docs), Some(out)) => table::update(docs, out),
+        (Some(docs), Some(out)) => {
+            plot::scale(&table::outcomes(out)?, &out.join("live-scale.svg"))?;
+            table::update(docs, out)
+        }
         _ => Ok(()),
     }
 }

@@ -105,3 +105,27 @@ pub fn copies(outcome: &Outcome, path: &Path) -> Result<()> {
     let title = format!("{}: copies sent by the origin", outcome.name);
     draw(path, &title, "segment", "copies", &lines)
 }
+
+/// Scenarios that differ in the number of viewers alone.
+const SCALE: [&str; 4] = ["live-scale-10", "live-scale-100", "live-1000", "live-flash-10000"];
+
+/// How often the origin sends a live segment once all have arrived, by the decimal logarithm of the viewers.
+pub fn scale(outcomes: &[Outcome], path: &Path) -> Result<()> {
+    let points: Vec<(f64, f64)> = SCALE
+        .iter()
+        .filter_map(|name| outcomes.iter().find(|outcome| outcome.name == *name))
+        .map(|outcome| {
+            let viewers = f64::from(outcome.hybrid.quality.viewers);
+            (viewers.log10(), outcome.hybrid.traffic.origin_copies_steady)
+        })
+        .collect();
+    if points.len() < 2 {
+        return Ok(());
+    }
+    let line = Line {
+        name: "with peers",
+        points,
+    };
+    let title = "copies of a live segment sent by the origin, once all have arrived";
+    draw(path, title, "decimal logarithm of the viewers", "copies", &[line])
+}

@@ -12,7 +12,7 @@ const BEGIN: &str = "<!-- results: made by `cargo xtask sim`, do not edit -->";
 const END: &str = "<!-- end of results -->";
 
 /// All results of a folder, by name.
-fn outcomes(folder: &Path) -> Result<Vec<Outcome>> {
+pub fn outcomes(folder: &Path) -> Result<Vec<Outcome>> {
     let mut files: Vec<_> = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<_>>>()?;

@@ -1,0 +1,1 @@
+//! Benches of `ppspp`, in `benches/`; nothing is here.
