@@ -142,9 +142,8 @@ fn pick(criterion: &mut Criterion) {
 }
 
 fn coalesce(criterion: &mut Criterion) {
-    let mut rng = fastrand::Rng::with_seed(1);
     let mut chunks: Vec<u32> = (0..10_000).collect();
-    rng.shuffle(&mut chunks);
+    ppspp::random::shuffle(&mut fastrand::Rng::with_seed(1), &mut chunks);
     criterion.bench_function("coalesce 10,000 chunks in random order", |bencher| {
         bencher.iter(|| {
             let mut map = ChunkMap::new();
