@@ -6,9 +6,11 @@
 //! * [`parse`] makes a [`Value`] that borrows from the text. How deep it may nest is the caller's to say; how long the
 //!   text may be is the caller's to check before.
 //! * [`Writer`] writes members in the order it is told.
+//! * [`base64url`] is how members carry bytes.
 //!
 //! Numbers are never floating point here: the code that reads and prints fractions exactly is larger than all of this.
 
+pub mod base64url;
 mod reader;
 mod value;
 mod writer;

@@ -9,7 +9,7 @@ use json::Writer;
 
 use crate::MAX_REQUEST_DEPTH;
 use crate::error::{DecodeError, EncodeError};
-use crate::read::{Members, parse_within};
+use crate::read::{self, Members, parse_within};
 use crate::signal::Signal;
 use crate::status::PeerStatus;
 use crate::write::{Fields, Write};
@@ -57,27 +57,30 @@ impl AuxFrame {
     /// of another swarm than the frame says, or without receiver.
     pub fn decode(frame: &str) -> Result<Self, DecodeError> {
         let root = parse_within(frame, MAX_AUX_FRAME, MAX_REQUEST_DEPTH)?;
-        let root = Members::of("", &root)?;
-        let kind = root.text("t")?;
-        let read = match kind.as_str() {
-            "status" => Self::Status(root.object("status")?),
+        let read = read::root(&root, Self::read)?;
+        match frame.len() > read.max_length() {
+            true => Err(DecodeError::TooLong(frame.len())),
+            false => Ok(read),
+        }
+    }
+
+    fn read(from: &Members<'_>) -> Self {
+        let kind = from.text("t");
+        match kind.as_str() {
+            "status" => Self::Status(from.object("status")),
             "relay" => {
-                let (swarm, signal) = (root.text("swarm")?, root.object::<Signal>("signal")?);
-                signal.check()?;
+                let (swarm, signal) = (from.text("swarm"), from.object::<Signal>("signal"));
+                from.check(signal.check());
                 if signal.swarm != swarm {
-                    return Err(root.error("swarm", "not the envelope's"));
+                    from.refuse("swarm", "not the envelope's");
                 }
                 if signal.to.is_empty() {
-                    return Err(root.error("signal.to", "missing"));
+                    from.refuse("signal.to", "missing");
                 }
                 let signal = Box::new(signal);
                 Self::Relay { swarm, signal }
             }
             _ => Self::Other(kind),
-        };
-        match frame.len() > read.max_length() {
-            true => Err(DecodeError::TooLong(frame.len())),
-            false => Ok(read),
         }
     }
 

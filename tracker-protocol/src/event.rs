@@ -3,7 +3,7 @@
 use json::Writer;
 
 use crate::VERSION;
-use crate::error::{DecodeError, EncodeError, ErrorCode};
+use crate::error::{EncodeError, ErrorCode};
 use crate::read::{Members, Read};
 use crate::signal::Signal;
 use crate::write::{Fields, Write, frame};
@@ -74,13 +74,13 @@ pub enum Event {
 }
 
 impl Read for Limits {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            frame: from.number_or_zero("frame")?,
-            offers: from.number_or_zero("offers")?,
-            peers: from.number_or_zero("peers")?,
-            sdp: from.number_or_zero("sdp")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            frame: from.number_or_zero("frame"),
+            offers: from.number_or_zero("offers"),
+            peers: from.number_or_zero("peers"),
+            sdp: from.number_or_zero("sdp"),
+        }
     }
 }
 
@@ -105,38 +105,34 @@ impl Event {
         })
     }
 
-    pub(crate) fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        let version = from.number("version")?;
-        if version != VERSION {
-            return Err(DecodeError::Version(version));
-        }
-        let event = from.text("event")?;
-        Ok(match event.as_str() {
+    pub(crate) fn read(from: &Members<'_>) -> Self {
+        from.version();
+        let event = from.text("event");
+        match event.as_str() {
             "HELLO" => Self::Hello(Hello {
-                nonce: from.text("nonce")?,
-                time: from.number("time")?,
-                supports: from.texts("supports")?,
-                limits: from.object_or_default("limits")?,
-                tracker_key: from.optional_text("tracker_key")?,
+                nonce: from.text("nonce"),
+                time: from.number("time"),
+                supports: from.texts("supports"),
+                limits: from.object_or_default("limits"),
+                tracker_key: from.optional_text("tracker_key"),
             }),
             "SIGNAL" => {
-                let signal: Signal = from.object("signal")?;
-                signal.check()?;
+                let signal: Signal = from.object("signal");
+                from.check(signal.check());
                 Self::Signal(Box::new(signal))
             }
             "CONFIG" => Self::Config(Config {
-                interval: from.optional_number("interval")?,
-                track_timeout: from.optional_number("track_timeout")?,
-                reconnect: from.optional_text("reconnect")?,
+                interval: from.optional_number("interval"),
+                track_timeout: from.optional_number("track_timeout"),
+                reconnect: from.optional_text("reconnect"),
             }),
             "BYE" => Self::Bye(Bye {
-                code: ErrorCode::from_number(from.number_or_zero("code")?)
-                    .ok_or_else(|| from.error("code", "not one of 0 to 6"))?,
-                retry_after: from.optional_number("retry_after")?,
-                reason: from.optional_text("reason")?,
+                code: from.error_code("code", from.number_or_zero("code")),
+                retry_after: from.optional_number("retry_after"),
+                reason: from.optional_text("reason"),
             }),
             _ => Self::Other(event),
-        })
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Peer IDs, the proof that a socket is a peer, and the text codings of binary values.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 
 /// Length of the nonce in HELLO, bytes.
@@ -15,12 +14,12 @@ const AUTH_CONTEXT: &[u8] = b"ppsp-tracker-auth/1\0";
 
 /// Base64url without padding (RFC 4648 §5).
 pub fn encode_base64url(bytes: &[u8]) -> String {
-    Base64UrlUnpadded::encode_string(bytes)
+    json::base64url::encode(bytes)
 }
 
 /// The bytes of unpadded base64url; `None` when it is anything else, or not in canonical form.
 pub fn decode_base64url(text: &str) -> Option<Vec<u8>> {
-    Base64UrlUnpadded::decode_vec(text).ok()
+    json::base64url::decode(text)
 }
 
 /// Lower-case hexadecimal.

@@ -2,7 +2,6 @@
 
 use json::Writer;
 
-use crate::error::DecodeError;
 use crate::read::{Members, Read, Word};
 use crate::status::Role;
 use crate::write::{Fields, Write};
@@ -181,14 +180,14 @@ impl Word for Connection {
 }
 
 impl Read for PeerNum {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            peer_count: from.optional_number("peer_count")?,
-            ability_nat: from.optional_word("ability_nat")?,
-            concurrent_links: from.optional_number("concurrent_links")?,
-            online_time: from.optional_number("online_time")?,
-            upload_bandwidth: from.optional_number("upload_bandwidth")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            peer_count: from.optional_number("peer_count"),
+            ability_nat: from.optional_word("ability_nat"),
+            concurrent_links: from.optional_number("concurrent_links"),
+            online_time: from.optional_number("online_time"),
+            upload_bandwidth: from.optional_number("upload_bandwidth"),
+        }
     }
 }
 
@@ -203,11 +202,11 @@ impl Write for PeerNum {
 }
 
 impl Read for IpAddress {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            address_type: from.word("address_type")?,
-            address: from.text("address")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            address_type: from.word("address_type"),
+            address: from.text("address"),
+        }
     }
 }
 
@@ -219,16 +218,16 @@ impl Write for IpAddress {
 }
 
 impl Read for PeerAddr {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            ip_address: from.object("ip_address")?,
-            port: from.number("port")?,
-            priority: from.number_or_zero("priority")?,
-            kind: from.optional_word("type")?,
-            connection: from.optional_word("connection")?,
-            asn: from.optional_text("asn")?,
-            peer_protocol: from.optional_text("peer_protocol")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            ip_address: from.object("ip_address"),
+            port: from.number("port"),
+            priority: from.number_or_zero("priority"),
+            kind: from.optional_word("type"),
+            connection: from.optional_word("connection"),
+            asn: from.optional_text("asn"),
+            peer_protocol: from.optional_text("peer_protocol"),
+        }
     }
 }
 
@@ -245,12 +244,12 @@ impl Write for PeerAddr {
 }
 
 impl Read for PeerInfoExt {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            mode: from.optional_word("mode")?,
-            role: from.known_word("role")?,
-            via: from.texts("via")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            mode: from.optional_word("mode"),
+            role: from.known_word("role"),
+            via: from.texts("via"),
+        }
     }
 }
 
@@ -263,12 +262,12 @@ impl Write for PeerInfoExt {
 }
 
 impl Read for PeerInfo {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            peer_id: from.text("peer_id")?,
-            peer_addr: from.object("peer_addr")?,
-            ext: from.object_or_default("ext")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            peer_id: from.text("peer_id"),
+            peer_addr: from.object("peer_addr"),
+            ext: from.object_or_default("ext"),
+        }
     }
 }
 
@@ -283,10 +282,10 @@ impl Write for PeerInfo {
 }
 
 impl Read for PeerGroup {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            peer_info: from.one_or_many("peer_info")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            peer_info: from.one_or_many("peer_info"),
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use json::Writer;
 
 use crate::error::{DecodeError, EncodeError, ErrorCode};
 use crate::peer::{AddressKind, PeerAddr, PeerMode, PeerNum};
-use crate::read::{Members, Read, Word, parse};
+use crate::read::{self, Members, Read, Word, parse};
 use crate::response::Response;
 use crate::signal::Signal;
 use crate::stat::Stat;
 use crate::status::PeerStatus;
 use crate::write::{Fields, Write, frame};
-use crate::{MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, MAX_TRANSACTION_ID, VERSION, is_swarm_id};
+use crate::{MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, VERSION, is_swarm_id};
 
 const MAX_PEER_ID: usize = 256;
 const STREAM_STATS: &str = "STREAM_STATS";
@@ -41,17 +41,17 @@ impl Word for Action {
 }
 
 impl Read for SwarmAction {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        let action = from.word("action")?;
+    fn read(from: &Members<'_>) -> Self {
+        let action = from.word("action");
         let peer_mode = match action {
-            Action::Join => from.word("peer_mode")?,
-            Action::Leave => from.optional_word("peer_mode")?.unwrap_or(PeerMode::Leech),
+            Action::Join => from.word("peer_mode"),
+            Action::Leave => from.optional_word("peer_mode").unwrap_or(PeerMode::Leech),
         };
-        Ok(Self {
-            swarm_id: from.text("swarm_id")?,
+        Self {
+            swarm_id: from.text("swarm_id"),
             action,
             peer_mode,
-        })
+        }
     }
 }
 
@@ -181,12 +181,12 @@ impl Refused {
 }
 
 impl Read for Connect {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            peer_num: from.optional("peer_num")?,
-            peer_addr: from.one_or_many("peer_addr")?,
-            swarm_action: from.one_or_many("swarm_action")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            peer_num: from.optional("peer_num"),
+            peer_addr: from.one_or_many("peer_addr"),
+            swarm_action: from.one_or_many("swarm_action"),
+        }
     }
 }
 
@@ -199,11 +199,11 @@ impl Write for Connect {
 }
 
 impl Read for Find {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            swarm_id: from.text("swarm_id")?,
-            peer_num: from.optional("peer_num")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            swarm_id: from.text("swarm_id"),
+            peer_num: from.optional("peer_num"),
+        }
     }
 }
 
@@ -215,12 +215,12 @@ impl Write for Find {
 }
 
 impl Read for Auth {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            key: from.text("key")?,
-            sig: from.text("sig")?,
-            token: from.optional_text("token")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            key: from.text("key"),
+            sig: from.text("sig"),
+            token: from.optional_text("token"),
+        }
     }
 }
 
@@ -233,15 +233,15 @@ impl Write for Auth {
 }
 
 impl Read for RequestExt {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            supports: from.texts("supports")?,
-            auth: from.optional("auth")?,
-            offers: from.one_or_many("offers")?,
-            exclude: from.texts("exclude")?,
-            want: from.texts("want")?,
-            status: from.optional("status")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            supports: from.texts("supports"),
+            auth: from.optional("auth"),
+            offers: from.one_or_many("offers"),
+            exclude: from.texts("exclude"),
+            want: from.texts("want"),
+            status: from.optional("status"),
+        }
     }
 }
 
@@ -291,112 +291,106 @@ impl Request {
     /// # Errors
     /// [`Refused`] with the answer to send: 02 for another version, 01 for all else.
     pub fn decode(frame: &str) -> Result<Self, Refused> {
-        let bad_request = |transaction_id: &str, error| Refused {
-            code: ErrorCode::BadRequest,
-            transaction_id: transaction_id.to_owned(),
-            error,
-        };
-        let root = parse(frame, MAX_REQUEST_DEPTH).map_err(|error| bad_request("", error))?;
-        let message = Members::of("", &root).and_then(|root| {
-            let message = root.optional_object("PPSPTrackerProtocol");
-            root.required("PPSPTrackerProtocol", message)
+        let mut transaction_id = String::new();
+        let request = parse(frame, MAX_REQUEST_DEPTH).and_then(|root| {
+            read::root(&root, |root| {
+                let message = root.members("PPSPTrackerProtocol");
+                // What another version calls these two is what this one calls them.
+                transaction_id = message.transaction_id();
+                message.version();
+                Self::read(&message, &transaction_id)
+            })
         });
-        let message = message.map_err(|error| bad_request("", error))?;
-        // What another version calls these two is what this one calls them.
-        let (version, transaction_id) = head(&message).map_err(|error| bad_request("", error))?;
-        if version != VERSION {
-            return Err(Refused {
-                code: ErrorCode::UnsupportedVersion,
-                transaction_id,
-                error: DecodeError::Version(version),
-            });
-        }
-        Self::read(&message, &transaction_id).map_err(|error| bad_request(&transaction_id, error))
+        request.map_err(|error| Refused {
+            code: match error {
+                DecodeError::Version(_) => ErrorCode::UnsupportedVersion,
+                _ => ErrorCode::BadRequest,
+            },
+            transaction_id,
+            error,
+        })
     }
 
-    fn read(message: &Members<'_>, transaction_id: &str) -> Result<Self, DecodeError> {
-        let peer_id = message.text("peer_id")?;
+    fn read(message: &Members<'_>, transaction_id: &str) -> Self {
+        let peer_id = message.text("peer_id");
         if peer_id.is_empty() || peer_id.len() > MAX_PEER_ID {
-            return Err(message.error("peer_id", "not a peer ID"));
+            message.refuse("peer_id", "not a peer ID");
         }
-        let ext: RequestExt = message.object_or_default("ext")?;
+        let ext: RequestExt = message.object_or_default("ext");
         if ext.offers.len() > MAX_OFFERS {
-            return Err(message.error("ext.offers", "more than 5"));
+            message.refuse("ext.offers", "more than 5");
         }
-        ext.offers.iter().try_for_each(Signal::check)?;
+        message.check(ext.offers.iter().try_for_each(Signal::check));
         if [&ext.supports, &ext.exclude, &ext.want]
             .iter()
             .any(|list| list.len() > MAX_SWARMS)
         {
-            return Err(message.error("ext.supports/exclude/want", "more than 64"));
+            message.refuse("ext.supports/exclude/want", "more than 64");
         }
-        let request_type = message.text("request_type")?;
+        let request_type = message.text("request_type");
         let body = match request_type.as_str() {
-            "CONNECT" => RequestBody::Connect(check_connect(message.object("connect")?)?),
+            "CONNECT" => {
+                let mut connect = message.object("connect");
+                message.check(check_connect(&mut connect));
+                RequestBody::Connect(connect)
+            }
             "FIND" => {
                 // The RFC's FIND example has its members in the root.
-                let find = match message.optional("find")? {
-                    None if message.optional_text("swarm_id")?.is_some() => Find::read(message)?,
-                    find => message.required("find", Ok(find))?,
+                let find = match message.optional("find") {
+                    None if message.optional_text("swarm_id").is_some() => Find::read(message),
+                    None => message.object("find"),
+                    Some(find) => find,
                 };
-                check_swarm_id(&find.swarm_id)?;
+                message.check(check_swarm_id(&find.swarm_id));
                 RequestBody::Find(find)
             }
             "STAT_REPORT" => {
-                let stat = match message.optional_object("stat_report")? {
+                let stat = match message.optional_object("stat_report") {
                     None => Vec::new(),
-                    Some(report) => stats(&report)?,
+                    Some(report) => stats(&report),
                 };
                 if stat.len() > MAX_SWARMS {
-                    return Err(message.error("stat_report.stat", "more than 64"));
+                    message.refuse("stat_report.stat", "more than 64");
                 }
-                stat.iter().try_for_each(|stat| check_swarm_id(&stat.swarm_id))?;
+                message.check(stat.iter().try_for_each(|stat| check_swarm_id(&stat.swarm_id)));
                 RequestBody::StatReport(stat)
             }
             "SIGNAL" => {
-                let signal: Signal = message.object("signal")?;
-                signal.check()?;
+                let signal: Signal = message.object("signal");
+                message.check(signal.check());
                 if signal.to.is_empty() {
-                    return Err(message.error("signal.to", "missing"));
+                    message.refuse("signal.to", "missing");
                 }
                 RequestBody::Signal(Box::new(signal))
             }
             "CERT" => {
-                let cert = message.optional_object("cert")?;
-                let swarm = message.required("cert", Ok(cert))?.text("swarm_id")?;
-                check_swarm_id(&swarm)?;
+                let swarm = message.members("cert").text("swarm_id");
+                message.check(check_swarm_id(&swarm));
                 RequestBody::Cert(swarm)
             }
             _ => {
                 let problem = "not CONNECT, FIND, STAT_REPORT, SIGNAL or CERT";
-                return Err(message.error("request_type", problem));
+                message.refuse("request_type", problem);
+                RequestBody::StatReport(Vec::new())
             }
         };
-        Ok(Self {
+        Self {
             transaction_id: transaction_id.to_owned(),
             peer_id,
             body,
             ext,
-        })
+        }
     }
 }
 
-fn head(message: &Members<'_>) -> Result<(u64, String), DecodeError> {
-    let transaction_id = message.text_or_number("transaction_id")?;
-    if transaction_id.len() > MAX_TRANSACTION_ID {
-        return Err(message.error("transaction_id", "longer than 64 bytes"));
+fn stats(report: &Members<'_>) -> Vec<Stat> {
+    if report.text("type") != STREAM_STATS {
+        report.refuse("type", "not STREAM_STATS");
     }
-    Ok((message.number("version")?, transaction_id))
-}
-
-fn stats(report: &Members<'_>) -> Result<Vec<Stat>, DecodeError> {
-    if report.text("type")? != STREAM_STATS {
-        return Err(report.error("type", "not STREAM_STATS"));
-    }
-    let mut stat = report.one_or_many("stat")?;
+    let mut stat = report.one_or_many("stat");
     // The RFC's STAT_REPORT example writes `Stat`.
-    stat.append(&mut report.one_or_many("Stat")?);
-    Ok(stat)
+    stat.append(&mut report.one_or_many("Stat"));
+    stat
 }
 
 fn check_swarm_id(swarm_id: &str) -> Result<(), DecodeError> {
@@ -407,7 +401,7 @@ fn check_swarm_id(swarm_id: &str) -> Result<(), DecodeError> {
     }
 }
 
-fn check_connect(mut connect: Connect) -> Result<Connect, DecodeError> {
+fn check_connect(connect: &mut Connect) -> Result<(), DecodeError> {
     let actions = &connect.swarm_action;
     if actions.is_empty() || actions.len() > 2 * MAX_SWARMS {
         return Err(DecodeError::member(
@@ -427,5 +421,5 @@ fn check_connect(mut connect: Connect) -> Result<Connect, DecodeError> {
             return Err(DecodeError::member("connect.peer_addr.port", "more than 65535"));
         }
     }
-    Ok(connect)
+    Ok(())
 }

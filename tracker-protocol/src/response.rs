@@ -5,9 +5,9 @@ use json::Writer;
 use crate::error::{DecodeError, EncodeError, ErrorCode};
 use crate::event::Event;
 use crate::peer::{AddressKind, PeerAddr, PeerGroup};
-use crate::read::{Members, Read, parse};
+use crate::read::{self, Members, Read, parse};
 use crate::write::{Fields, Write, frame};
-use crate::{MAX_ANSWER_DEPTH, MAX_CERTIFICATES, MAX_SWARMS, MAX_TRANSACTION_ID, VERSION};
+use crate::{MAX_ANSWER_DEPTH, MAX_CERTIFICATES, MAX_SWARMS, VERSION};
 
 /// Outcome for one swarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,13 +85,13 @@ pub struct Response {
 }
 
 impl Read for SwarmResult {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            swarm_id: from.text("swarm_id")?,
-            result: from.number("result")?,
-            peer_group: from.optional("peer_group")?,
-            ext: from.object_or_default("ext")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            swarm_id: from.text("swarm_id"),
+            result: from.number("result"),
+            peer_group: from.optional("peer_group"),
+            ext: from.object_or_default("ext"),
+        }
     }
 }
 
@@ -107,10 +107,10 @@ impl Write for SwarmResult {
 }
 
 impl Read for SwarmResultExt {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            members: from.optional_number("members")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            members: from.optional_number("members"),
+        }
     }
 }
 
@@ -121,12 +121,12 @@ impl Write for SwarmResultExt {
 }
 
 impl Read for IssuedCertificate {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            swarm_id: from.text("swarm_id")?,
-            cert: from.text("cert")?,
-            expires: from.number("expires")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            swarm_id: from.text("swarm_id"),
+            cert: from.text("cert"),
+            expires: from.number("expires"),
+        }
     }
 }
 
@@ -139,15 +139,15 @@ impl Write for IssuedCertificate {
 }
 
 impl Read for ResponseExt {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            reason: from.optional_text("reason")?,
-            retry_after: from.optional_number("retry_after")?,
-            interval: from.optional_number("interval")?,
-            track_timeout: from.optional_number("track_timeout")?,
-            offers_sent: from.optional_number("offers_sent")?,
-            certs: from.one_or_many("certs")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            reason: from.optional_text("reason"),
+            retry_after: from.optional_number("retry_after"),
+            interval: from.optional_number("interval"),
+            track_timeout: from.optional_number("track_timeout"),
+            offers_sent: from.optional_number("offers_sent"),
+            certs: from.one_or_many("certs"),
+        }
     }
 }
 
@@ -205,32 +205,25 @@ impl Response {
         })
     }
 
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        let version = from.number("version")?;
-        if version != VERSION {
-            return Err(DecodeError::Version(version));
+    fn read(from: &Members<'_>) -> Self {
+        from.version();
+        let code = from.error_code("error_code", from.number("error_code"));
+        if from.number("response_type") != u64::from(code != ErrorCode::NoError) {
+            from.refuse("response_type", "does not go with error_code");
         }
-        let code = ErrorCode::from_number(from.number("error_code")?)
-            .ok_or_else(|| from.error("error_code", "not one of 0 to 6"))?;
-        if from.number("response_type")? != u64::from(code != ErrorCode::NoError) {
-            return Err(from.error("response_type", "does not go with error_code"));
-        }
-        let transaction_id = from.text_or_number("transaction_id")?;
-        if transaction_id.len() > MAX_TRANSACTION_ID {
-            return Err(from.error("transaction_id", "longer than 64 bytes"));
-        }
-        let mut swarm_result: Vec<SwarmResult> = from.one_or_many("swarm_result")?;
+        let transaction_id = from.transaction_id();
+        let mut swarm_result: Vec<SwarmResult> = from.one_or_many("swarm_result");
         if swarm_result.len() > 2 * MAX_SWARMS {
-            return Err(from.error("swarm_result", "more than 128"));
+            from.refuse("swarm_result", "more than 128");
         }
-        let ext: ResponseExt = from.object_or_default("ext")?;
+        let ext: ResponseExt = from.object_or_default("ext");
         if ext.certs.len() > MAX_CERTIFICATES {
-            return Err(from.error("ext.certs", "more than 16"));
+            from.refuse("ext.certs", "more than 16");
         }
         let complete = |address: &mut PeerAddr| {
             address.kind.get_or_insert(AddressKind::Reflexive);
         };
-        let mut peer_addr = from.one_or_many("peer_addr")?.into_iter().next();
+        let mut peer_addr = from.one_or_many("peer_addr").into_iter().next();
         peer_addr.iter_mut().for_each(complete);
         for group in swarm_result
             .iter_mut()
@@ -241,13 +234,13 @@ impl Response {
                 .iter_mut()
                 .for_each(|peer| complete(&mut peer.peer_addr));
         }
-        Ok(Self {
+        Self {
             transaction_id,
             code,
             peer_addr,
             swarm_result,
             ext,
-        })
+        }
     }
 }
 
@@ -267,18 +260,19 @@ impl FromTracker {
     /// [`DecodeError`] says what was wrong, and where.
     pub fn decode(frame: &str) -> Result<Self, DecodeError> {
         let root = parse(frame, MAX_ANSWER_DEPTH)?;
-        let root = Members::of("", &root)?;
-        match (
-            root.optional_object("PPSPTrackerProtocol")?,
-            root.optional_object("PPSPTrackerEvent")?,
-        ) {
-            (Some(response), None) => Response::read(&response).map(Self::Response),
-            (None, Some(event)) => Event::read(&event).map(Self::Event),
-            _ => Err(DecodeError::member(
-                "PPSPTrackerProtocol/PPSPTrackerEvent",
-                "not exactly one of them",
-            )),
-        }
+        read::root(&root, |root| {
+            let response = root.optional_object("PPSPTrackerProtocol");
+            let event = root.optional_object("PPSPTrackerEvent");
+            match (response, event) {
+                (Some(response), None) => Self::Response(Response::read(&response)),
+                (None, Some(event)) => Self::Event(Event::read(&event)),
+                _ => {
+                    let names = "PPSPTrackerProtocol/PPSPTrackerEvent";
+                    root.refuse(names, "not exactly one of them");
+                    Self::Event(Event::Other(String::new()))
+                }
+            }
+        })
     }
 
     /// The frame.

@@ -200,12 +200,12 @@ impl Signal {
 }
 
 impl Read for Profile {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            proto: from.text("proto")?,
-            ch: from.numbers16("ch")?,
-            mms: from.number_or_zero("mms")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            proto: from.text("proto"),
+            ch: from.numbers16("ch"),
+            mms: from.number_or_zero("mms"),
+        }
     }
 }
 
@@ -219,23 +219,23 @@ impl Write for Profile {
 }
 
 impl Read for Signal {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            kind: from.word("kind")?,
-            swarm: from.text("swarm")?,
-            from: from.text("from")?,
-            to: from.text("to")?,
-            oid: from.text("oid")?,
-            n: from.number("n")?,
-            ts: from.number("ts")?,
-            sdp: from.optional_text("sdp")?,
-            cand: from.optional_text("cand")?,
-            prof: from.optional("prof")?,
-            cert: from.optional_text("cert")?,
-            key: from.optional_text("key")?,
-            sig: from.optional_text("sig")?,
-            reason: from.optional_text("reason")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            kind: from.word("kind"),
+            swarm: from.text("swarm"),
+            from: from.text("from"),
+            to: from.text("to"),
+            oid: from.text("oid"),
+            n: from.number("n"),
+            ts: from.number("ts"),
+            sdp: from.optional_text("sdp"),
+            cand: from.optional_text("cand"),
+            prof: from.optional("prof"),
+            cert: from.optional_text("cert"),
+            key: from.optional_text("key"),
+            sig: from.optional_text("sig"),
+            reason: from.optional_text("reason"),
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use json::Writer;
 
-use crate::error::DecodeError;
 use crate::read::{Members, Read};
 use crate::write::{Fields, Write};
 
@@ -69,15 +68,15 @@ pub struct CandidateTypes {
 }
 
 impl Read for Stat {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            swarm_id: from.text("swarm_id")?,
-            uploaded_bytes: from.number("uploaded_bytes")?,
-            downloaded_bytes: from.number("downloaded_bytes")?,
-            available_bandwidth: from.number("available_bandwidth")?,
-            concurrent_links: from.number("concurrent_links")?,
-            ext: from.object_or_default("ext")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            swarm_id: from.text("swarm_id"),
+            uploaded_bytes: from.number("uploaded_bytes"),
+            downloaded_bytes: from.number("downloaded_bytes"),
+            available_bandwidth: from.number("available_bandwidth"),
+            concurrent_links: from.number("concurrent_links"),
+            ext: from.object_or_default("ext"),
+        }
     }
 }
 
@@ -95,10 +94,10 @@ impl Write for Stat {
 }
 
 impl Read for StatExt {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            qos: from.optional("qos")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            qos: from.optional("qos"),
+        }
     }
 }
 
@@ -109,20 +108,20 @@ impl Write for StatExt {
 }
 
 impl Read for Qos {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            ttff_ms: from.number_or_zero("ttff_ms")?,
-            stalls: from.number_or_zero("stalls")?,
-            stall_ms: from.number_or_zero("stall_ms")?,
-            live_delay_ms: from.number_or_zero("live_delay_ms")?,
-            late_chunks: from.number_or_zero("late_chunks")?,
-            bad_chunks: from.number_or_zero("bad_chunks")?,
-            p2p_bytes: from.number_or_zero("p2p_bytes")?,
-            http_bytes: from.number_or_zero("http_bytes")?,
-            conn_ok: from.number_or_zero("conn_ok")?,
-            conn_fail: from.number_or_zero("conn_fail")?,
-            cand: from.object_or_default("cand")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            ttff_ms: from.number_or_zero("ttff_ms"),
+            stalls: from.number_or_zero("stalls"),
+            stall_ms: from.number_or_zero("stall_ms"),
+            live_delay_ms: from.number_or_zero("live_delay_ms"),
+            late_chunks: from.number_or_zero("late_chunks"),
+            bad_chunks: from.number_or_zero("bad_chunks"),
+            p2p_bytes: from.number_or_zero("p2p_bytes"),
+            http_bytes: from.number_or_zero("http_bytes"),
+            conn_ok: from.number_or_zero("conn_ok"),
+            conn_fail: from.number_or_zero("conn_fail"),
+            cand: from.object_or_default("cand"),
+        }
     }
 }
 
@@ -145,12 +144,12 @@ impl Write for Qos {
 }
 
 impl Read for CandidateTypes {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            host: from.number_or_zero("host")?,
-            srflx: from.number_or_zero("srflx")?,
-            relay: from.number_or_zero("relay")?,
-        })
+    fn read(from: &Members<'_>) -> Self {
+        Self {
+            host: from.number_or_zero("host"),
+            srflx: from.number_or_zero("srflx"),
+            relay: from.number_or_zero("relay"),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 
 use json::Writer;
 
-use crate::error::DecodeError;
 use crate::read::{Members, Read, Word};
 use crate::write::{Fields, Write};
 
@@ -124,27 +123,30 @@ impl Word for Power {
 }
 
 impl Read for PeerStatus {
-    fn read(from: &Members<'_>) -> Result<Self, DecodeError> {
-        let up_to = |member, max, problem| match from.optional_number(member)? {
-            Some(number) if number > max => Err(from.error(member, problem)),
-            number => Ok(number),
+    fn read(from: &Members<'_>) -> Self {
+        let up_to = |member, max, problem| {
+            let number = from.optional_number(member);
+            if number > Some(max) {
+                from.refuse(member, problem);
+            }
+            number
         };
-        let region = from.optional_text("region")?;
+        let region = from.optional_text("region");
         if region.as_ref().is_some_and(|region| region.len() > MAX_REGION) {
-            return Err(from.error("region", "longer than 32 bytes"));
+            from.refuse("region", "longer than 32 bytes");
         }
-        Ok(Self {
+        Self {
             // Words that a later version adds say nothing here.
-            role: from.known_word("role")?,
-            link: from.known_word("link")?,
-            power: from.known_word("power")?,
-            battery: up_to("battery", 100, "more than 100")?,
-            saver: from.optional_bool("saver")?,
-            up_kbps: from.optional_number("up_kbps")?,
-            slots: from.optional_number("slots")?,
+            role: from.known_word("role"),
+            link: from.known_word("link"),
+            power: from.known_word("power"),
+            battery: up_to("battery", 100, "more than 100"),
+            saver: from.optional_bool("saver"),
+            up_kbps: from.optional_number("up_kbps"),
+            slots: from.optional_number("slots"),
             region,
-            loss_ppm: up_to("loss_ppm", MILLION, "more than 1000000")?,
-        })
+            loss_ppm: up_to("loss_ppm", MILLION, "more than 1000000"),
+        }
     }
 }
 
@@ -170,10 +172,10 @@ impl Write for PeerStatus {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<PeerStatus, String> {
-        let value = crate::read::parse(text, 2).unwrap();
-        let members = Members::of("status", &value).unwrap();
-        PeerStatus::read(&members).map_err(|error| error.to_string())
+    fn read(status: &str) -> Result<PeerStatus, String> {
+        let text = &format!("{{\"status\":{status}}}");
+        let value = crate::read::parse(text, 3).unwrap();
+        crate::read::root(&value, |root| root.object("status")).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,24 +1,24 @@
 //! Signatures of others, checked by WebCrypto.
 
-use js_sys::{JSON, Object, Promise, Reflect, Uint8Array};
+use js_sys::{JSON, Object, Promise, Uint8Array};
 use ppspp::live::{SIGNATURE_LENGTH, SignatureAlgorithm};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, SubtleCrypto};
 
+use crate::js::get;
+
 /// First byte of an uncompressed point in WebCrypto's "raw" format; keys elsewhere leave it out.
 const UNCOMPRESSED: u8 = 4;
 
 /// The page's `crypto` object.
-pub(crate) fn crypto() -> Option<JsValue> {
-    Reflect::get(&js_sys::global(), &JsValue::from_str("crypto"))
-        .ok()
-        .filter(JsValue::is_object)
+pub(crate) fn crypto() -> JsValue {
+    get(&js_sys::global(), "crypto")
 }
 
 /// WebCrypto; `None` outside secure contexts.
 pub(crate) fn subtle() -> Option<SubtleCrypto> {
-    let subtle = Reflect::get(&crypto()?, &JsValue::from_str("subtle")).ok()?;
+    let subtle = get(&crypto(), "subtle");
     subtle.is_object().then(|| subtle.unchecked_into())
 }
 

@@ -4,10 +4,12 @@
 //! `XMLHttpRequest` would send, so that a CDN cannot tell the difference. Dropping one of these futures does
 //! not stop the transfer: abort its signal.
 
-use js_sys::{Reflect, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, ReadableStreamDefaultReader, Request, RequestInit, Response};
+
+use crate::js::{get, get_text};
 
 /// Why a transfer did not deliver.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -150,15 +152,12 @@ async fn drain(
             Ok(read) => read,
             Err(error) => break Err(failure(abort, "the transfer broke off", &error)),
         };
-        let done = Reflect::get(&read, &JsValue::from_str("done")).is_ok_and(|done| done.is_truthy());
+        let done = get(&read, "done").is_truthy();
         let Ok(crop) = crop.as_mut() else { break Ok(()) };
         if done {
             break crop.finish();
         }
-        let Ok(piece) = Reflect::get(&read, &JsValue::from_str("value")) else {
-            continue;
-        };
-        let piece: Uint8Array = piece.unchecked_into();
+        let piece: Uint8Array = get(&read, "value").unchecked_into();
         if let Some((from, to)) = crop.take(piece.length()) {
             let whole = from == 0 && to == piece.length();
             let part = if whole { piece } else { piece.subarray(from, to) };
@@ -195,10 +194,7 @@ fn failure(abort: &AbortSignal, what: &str, error: &JsValue) -> FetchError {
         return FetchError::Aborted;
     }
     let mut text = String::from(what);
-    if let Some(message) = Reflect::get(error, &JsValue::from_str("message"))
-        .ok()
-        .and_then(|message| message.as_string())
-    {
+    if let Some(message) = get_text(error, "message") {
         text.push_str(": ");
         text.push_str(&message);
     }

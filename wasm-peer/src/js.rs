@@ -3,21 +3,41 @@
 use core::pin::Pin;
 
 use js_sys::{Array, Object, Promise, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// An object with the given members.
-pub(crate) fn object<const N: usize>(members: [(&str, JsValue); N]) -> Object {
-    let object = Object::new();
-    for (name, value) in members {
-        set(&object, name, value);
-    }
-    object
+#[wasm_bindgen]
+extern "C" {
+    /// An object that is built member by member.
+    #[wasm_bindgen(extends = Object)]
+    pub(crate) type Record;
+
+    #[wasm_bindgen(constructor, js_class = "Object")]
+    pub(crate) fn new() -> Record;
+
+    /// Sets a member that is a string.
+    #[wasm_bindgen(method, structural, indexing_setter)]
+    pub(crate) fn text(this: &Record, name: &str, value: &str);
+
+    /// Sets a member that is a number.
+    #[wasm_bindgen(method, structural, indexing_setter)]
+    pub(crate) fn number(this: &Record, name: &str, value: f64);
+
+    /// Sets a member.
+    #[wasm_bindgen(method, structural, indexing_setter)]
+    pub(crate) fn value(this: &Record, name: &str, value: &JsValue);
 }
 
-/// Sets a member.
-pub(crate) fn set(object: &Object, name: &str, value: JsValue) {
-    // Only a frozen object or a setter refuses, and these are ours.
-    let _ = Reflect::set(object, &JsValue::from_str(name), &value);
+impl Record {
+    /// Sets a member that counts something. Counters stay far below 2⁵³.
+    pub(crate) fn count(&self, name: &str, value: u64) {
+        self.number(name, value as f64);
+    }
+
+    /// Sets a member that is a number, or `null` where there is none.
+    pub(crate) fn number_or_null(&self, name: &str, value: Option<f64>) {
+        self.value(name, &value.map_or(JsValue::NULL, JsValue::from_f64));
+    }
 }
 
 /// A member; `undefined` when there is none.
@@ -30,9 +50,9 @@ pub(crate) fn array(value: &JsValue) -> Array {
     value.dyn_ref::<Array>().cloned().unwrap_or_default()
 }
 
-/// A number for JavaScript. Counters stay far below 2⁵³.
-pub(crate) fn number(value: u64) -> JsValue {
-    JsValue::from_f64(value as f64)
+/// A member that is a string.
+pub(crate) fn get_text(object: &JsValue, name: &str) -> Option<String> {
+    get(object, name).as_string()
 }
 
 /// An `Error` whose `name` says what kind it is.

@@ -8,6 +8,7 @@ mod glue;
 mod js;
 mod media;
 mod netns;
+mod order;
 mod process;
 mod rust;
 mod same_run;

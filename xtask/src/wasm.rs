@@ -1,6 +1,7 @@
 //! `wasm-peer` → `js/src/wasm/`: cargo, wasm-bindgen (as a library), wasm-opt.
 
 use crate::glue;
+use crate::order;
 use crate::process::{self, command, root, target};
 use crate::stamp::Stamp;
 use crate::wasm_target::{self, TRIPLE};
@@ -20,20 +21,34 @@ const FEATURES: [&str; 7] = [
     "--enable-sign-ext",
 ];
 
-/// What wasm-opt does, by what it gains after gzip. Nothing here removes a check or a trap.
-const PASSES: [&str; 7] = [
+/// How wasm-opt goes about it, by what it gains after gzip. Nothing here, and in the passes, removes a check or a trap.
+const SETTINGS: [&str; 4] = [
     // No address below 1024 is used: that is the far end of the stack. 1 KB.
     "--low-memory-unused",
+    // LLVM has inlined what it found worth it; more makes the same code in other registers: 3 KB.
+    "--one-caller-inline-max-function-size=0",
+    // But what is no larger than a call.
+    "--always-inline-max-function-size=5",
+    // What is computed again compresses better than what is kept in one more local: 1 KB.
+    "--skip-pass=local-cse",
+];
+
+const PASSES: [&str; 8] = [
     // Control flow built anew: 2 KB.
     "--flatten",
     "--rereloop",
     "-Oz",
+    // What is the same in all calls of a function needs no argument; twice, as each round finds more: 1 KB.
+    "--gufa-optimizing",
     "-Oz",
-    // LLVM has inlined what it found worth it; more makes the same code in other registers: 3 KB.
-    "--one-caller-inline-max-function-size=0",
-    // Functions of one generic one beside each other, for gzip: 2 KB. The names go afterwards.
+    "--gufa-optimizing",
+    "-Oz",
+    // Functions of one generic one beside each other: where [`order`] begins.
     "--reorder-functions-by-name",
 ];
+
+/// Once the functions are named by their order. Names themselves never come out.
+const LAST_PASSES: [&str; 2] = ["-Oz", "--reorder-functions-by-name"];
 
 /// Builds the wasm peer and its JavaScript glue. `dev`: unoptimised, with names.
 pub fn build(dev: bool) -> Result<()> {
@@ -71,6 +86,7 @@ pub fn build(dev: bool) -> Result<()> {
             built.clone(),
             root().join("xtask/package-lock.json"),
             root().join("xtask/src/glue.rs"),
+            root().join("xtask/src/order.rs"),
             root().join("xtask/src/wasm.rs"),
         ],
     )?;
@@ -113,18 +129,18 @@ fn optimise(wasm: &Path) -> Result<()> {
     );
     let before = fs::metadata(wasm)?.len();
     let smaller = wasm.with_extension("opt");
-    let mut wasm_opt = command("node");
-    // binaryen runs as wasm itself and recurses deeply.
-    wasm_opt
-        .arg("--stack-size=8000")
-        .arg(tool)
-        .args(FEATURES)
-        .args(PASSES)
-        .arg(wasm)
-        .arg("-o")
-        .arg(&smaller);
-    process::run_quietly(&mut wasm_opt).context("wasm-opt failed")?;
-    fs::rename(&smaller, wasm)?;
+    let run = |passes: &[&str]| -> Result<()> {
+        let mut wasm_opt = command("node");
+        // binaryen runs as wasm itself and recurses deeply.
+        wasm_opt.arg("--stack-size=8000").arg(&tool);
+        wasm_opt.args(FEATURES).args(SETTINGS).args(passes);
+        wasm_opt.arg(wasm).arg("-o").arg(&smaller);
+        process::run_quietly(&mut wasm_opt).context("wasm-opt failed")?;
+        Ok(fs::rename(&smaller, wasm)?)
+    };
+    run(&PASSES)?;
+    fs::write(wasm, order::name_functions(&fs::read(wasm)?)?)?;
+    run(&LAST_PASSES)?;
     println!(
         "wasm: {before} bytes, {} after wasm-opt",
         fs::metadata(wasm)?.len()

@@ -25,6 +25,13 @@ pub enum ManifestError {
     },
 }
 
+/// As JSON writes it.
+fn quoted(text: &str) -> String {
+    let mut json = json::Writer::new();
+    json.text(text);
+    json.into_text()
+}
+
 /// What is wrong with a member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
@@ -62,7 +69,7 @@ pub enum Problem {
     #[error(transparent)]
     Hash(#[from] ParseHashError),
     /// A value this version does not know.
-    #[error("\"{}\", want {want}", found.escape_default())]
+    #[error("{}, want {want}", quoted(found))]
     Value {
         /// The value in the file (shortened).
         found: String,

@@ -3,8 +3,6 @@
 use core::fmt;
 use core::str::FromStr;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-
 /// Algorithm number of ECDSA on P-256 with SHA-256.
 const ECDSA_P256: u8 = 13;
 /// The number, x and y.
@@ -42,13 +40,13 @@ impl FromStr for TrackerKey {
     type Err = NotATrackerKey;
 
     fn from_str(text: &str) -> Result<Self, NotATrackerKey> {
-        Self::new(&Base64UrlUnpadded::decode_vec(text).map_err(|_| NotATrackerKey)?)
+        Self::new(&json::base64url::decode(text).ok_or(NotATrackerKey)?)
     }
 }
 
 impl fmt::Display for TrackerKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&Base64UrlUnpadded::encode_string(&self.0))
+        formatter.write_str(&json::base64url::encode(&self.0))
     }
 }
 

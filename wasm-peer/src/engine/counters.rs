@@ -1,10 +1,8 @@
 //! Bytes by where they came from and went.
 
-use js_sys::Object;
 use ppspp::sorted_map::SortedMap;
-use wasm_bindgen::JsValue;
 
-use crate::js::{number, object};
+use crate::js::Record;
 use crate::net::{LinkId, PeerId};
 
 /// Totals of media payload since the peer was made.
@@ -34,27 +32,24 @@ pub(crate) struct Neighbour {
 
 impl Counters {
     /// The members of `stats()` that count.
-    pub(crate) fn totals(&self) -> Object {
+    pub(crate) fn totals(&self) -> Record {
         let all = self.p2p_bytes + self.http_bytes;
         let ratio = if all > 0 {
             self.p2p_bytes as f64 / all as f64
         } else {
             0.0
         };
-        object([
-            ("p2pBytes", number(self.p2p_bytes)),
-            ("httpBytes", number(self.http_bytes)),
-            ("uploadedBytes", number(self.uploaded_bytes)),
-            ("discardedBytes", number(self.discarded_bytes)),
-            ("badChunks", number(self.bad_chunks)),
-            ("refusedSignatures", number(self.refused_signatures)),
-            ("refusedCertificates", number(self.refused_certificates)),
-            ("p2pRatio", JsValue::from_f64(ratio)),
-            (
-                "firstP2PByteMs",
-                self.first_p2p_byte_ms.map_or(JsValue::NULL, JsValue::from_f64),
-            ),
-            ("peers", number(self.peers.len() as u64)),
-        ])
+        let totals = Record::new();
+        totals.count("p2pBytes", self.p2p_bytes);
+        totals.count("httpBytes", self.http_bytes);
+        totals.count("uploadedBytes", self.uploaded_bytes);
+        totals.count("discardedBytes", self.discarded_bytes);
+        totals.count("badChunks", self.bad_chunks);
+        totals.count("refusedSignatures", self.refused_signatures);
+        totals.count("refusedCertificates", self.refused_certificates);
+        totals.number("p2pRatio", ratio);
+        totals.number_or_null("firstP2PByteMs", self.first_p2p_byte_ms);
+        totals.count("peers", self.peers.len() as u64);
+        totals
     }
 }

@@ -10,13 +10,13 @@ use js_sys::{Promise, Uint8Array};
 use ppspp::segment_table::MAX_ENCODED_LENGTH;
 use ppspp::swarm::{Config as SwarmConfig, Input};
 use ppspp::{FetchId, Live, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{AbortController, Url};
 
 use super::stream::{Load, Location, Stream, Table};
 use super::{Engine, Inner};
 use crate::fetch::{self, FetchError};
-use crate::js::{error, set, spawn};
+use crate::js::{Record, error, spawn};
 
 /// Longest segment loaded whole into memory, in bytes.
 const MAX_SEGMENT: usize = 512 << 20;
@@ -33,7 +33,8 @@ pub(super) fn http_error(status: u16) -> js_sys::Error {
         ["the origin answered HTTP ", &status.to_string()].concat()
     };
     let error = error("HttpError", &message);
-    set(&error, "status", status.into());
+    let record: &Record = error.unchecked_ref();
+    record.number("status", status.into());
     error
 }
 

@@ -19,7 +19,7 @@ use ppspp::swarm::{Event, Input, Output, Reason};
 use ppspp::{Source, Timestamp};
 use wasm_bindgen::JsValue;
 
-use crate::js::{error, number, object};
+use crate::js::{Record, error};
 use crate::net::timer::{Clock, Timer};
 use crate::net::{Lane, LinkId, Network, SwarmReport};
 
@@ -182,10 +182,10 @@ impl Inner {
         }
         fallbacks.push(reason);
         drop(fallbacks);
-        self.emit(
-            "fallback",
-            &object([("reason", reason.into()), ("message", message.into())]),
-        );
+        let detail = Record::new();
+        detail.text("reason", reason);
+        detail.text("message", message);
+        self.emit("fallback", &detail);
     }
 
     // ---- swarms
@@ -254,13 +254,8 @@ impl Inner {
             .map(|neighbour| neighbour.peer);
         match (reason, peer) {
             (Reason::Forged, Some(peer)) => {
-                let detail = object([
-                    ("peer", peer.to_string().into()),
-                    ("state", "banned".into()),
-                    ("reason", "forged".into()),
-                ]);
                 network.ban(peer, "forged");
-                self.emit("peer", &detail);
+                self.peer_event(&peer.to_string(), "banned", Some("forged"));
             }
             (Reason::Dead, _) => network.disconnect(link, "dead"),
             _ => network.disconnect(link, "protocol"),
@@ -286,14 +281,13 @@ impl Inner {
                 elapsed,
             } => {
                 let names: js_sys::Array = peers.iter().map(|link| self.peer_name(*link)).collect();
-                let detail = object([
-                    ("playlist", JsValue::from_str(&stream.playlist)),
-                    ("segment", segment.into()),
-                    ("p2pBytes", number(p2p_bytes)),
-                    ("httpBytes", number(http_bytes)),
-                    ("peers", names.into()),
-                    ("ms", JsValue::from_f64(elapsed.as_secs_f64() * 1000.0)),
-                ]);
+                let detail = Record::new();
+                detail.text("playlist", &stream.playlist);
+                detail.count("segment", segment.into());
+                detail.count("p2pBytes", p2p_bytes);
+                detail.count("httpBytes", http_bytes);
+                detail.value("peers", &names);
+                detail.number("ms", elapsed.as_secs_f64() * 1000.0);
                 self.deliver(stream, segment);
                 self.emit("segment", &detail);
                 self.keep_to_budget();
@@ -358,18 +352,17 @@ impl Inner {
         };
         let count = u64::from(bytes);
         stream.note_source(segment, range.start(), chunk, range.count() as usize, source);
-        let detail = object([
-            ("bytes", bytes.into()),
-            ("playlist", JsValue::from_str(&stream.playlist)),
-            ("segment", segment.into()),
-            ("chunk", (chunk - range.start()).into()),
-        ]);
+        let detail = Record::new();
+        detail.count("bytes", count);
+        detail.text("playlist", &stream.playlist);
+        detail.count("segment", segment.into());
+        detail.count("chunk", (chunk - range.start()).into());
         let mut counters = self.counters.borrow_mut();
         match source {
             Source::Origin => {
                 counters.http_bytes += count;
                 stream.http_bytes.set(stream.http_bytes.get() + count);
-                crate::js::set(&detail, "source", "http".into());
+                detail.text("source", "http");
             }
             Source::Peer(link) => {
                 counters.p2p_bytes += count;
@@ -383,8 +376,8 @@ impl Inner {
                 if let Some(network) = self.network() {
                     network.exchanged(link, count, 0);
                 }
-                crate::js::set(&detail, "source", "p2p".into());
-                crate::js::set(&detail, "peer", self.peer_name(link));
+                detail.text("source", "p2p");
+                detail.value("peer", &self.peer_name(link));
             }
         }
         self.emit("chunk", &detail);

@@ -10,7 +10,7 @@ use tracker_protocol::{LinkKind, Power, Role};
 use super::counters::Neighbour;
 use super::stream::Stream;
 use super::{Inner, Networking, UPLOAD_TURN};
-use crate::js::{get, object, set};
+use crate::js::{Record, get, get_text};
 use crate::net::{LinkId, NetConfig, NetEvent, Network, PeerStatus};
 
 /// After the tracker answered, this long passes before a lack of connections means that there are no neighbours
@@ -104,11 +104,11 @@ impl Inner {
                     inner.config.borrow_mut().p2p = false;
                     inner.expect_until.set(0.0);
                     inner.update_prospects();
-                    let reason = match get(&error, "name").as_string().as_deref() {
+                    let reason = match get_text(&error, "name").as_deref() {
                         Some("crypto-missing") => "crypto-missing",
                         _ => "webrtc-missing",
                     };
-                    inner.fall_back(reason, &get(&error, "message").as_string().unwrap_or_default());
+                    inner.fall_back(reason, &get_text(&error, "message").unwrap_or_default());
                 }
             }
         });
@@ -231,9 +231,11 @@ impl Inner {
                     }
                     _ => {}
                 }
-                let detail = object([("url", url.into()), ("state", state.into())]);
+                let detail = Record::new();
+                detail.text("url", &url);
+                detail.text("state", state);
                 if let Some(reason) = reason {
-                    set(&detail, "reason", reason.into());
+                    detail.text("reason", &reason);
                 }
                 self.emit("tracker", &detail);
                 self.update_prospects();
@@ -298,10 +300,12 @@ impl Inner {
         self.tracker.replace((url.to_owned(), state));
     }
 
-    fn peer_event(&self, peer: &str, state: &str, reason: Option<&str>) {
-        let detail = object([("peer", peer.into()), ("state", state.into())]);
+    pub(super) fn peer_event(&self, peer: &str, state: &str, reason: Option<&str>) {
+        let detail = Record::new();
+        detail.text("peer", peer);
+        detail.text("state", state);
         if let Some(reason) = reason {
-            set(&detail, "reason", reason.into());
+            detail.text("reason", reason);
         }
         self.emit("peer", &detail);
     }
@@ -377,7 +381,7 @@ impl Inner {
 /// What the browser says of this page's connection (Network Information API, where it has it).
 fn own_status() -> PeerStatus {
     let connection = get(&get(&js_sys::global(), "navigator"), "connection");
-    let link = match get(&connection, "type").as_string().as_deref() {
+    let link = match get_text(&connection, "type").as_deref() {
         Some("ethernet") => Some(LinkKind::Ethernet),
         Some("wifi") => Some(LinkKind::Wifi),
         Some("cellular") => Some(LinkKind::Cellular),

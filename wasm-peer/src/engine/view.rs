@@ -7,7 +7,7 @@ use ppspp::LinkId;
 use wasm_bindgen::JsValue;
 
 use super::{Engine, Inner};
-use crate::js::{array, get, number, object, set};
+use crate::js::{Record, array, get};
 
 /// Segments shown before and after the one asked for last, where no player says what to show.
 const SHOWN_BEFORE: u32 = 3;
@@ -18,36 +18,33 @@ impl Engine {
     pub(crate) fn stats(&self) -> Object {
         let inner = &self.0;
         let stats = inner.counters.borrow().totals();
-        let connecting = inner.network().map_or(0, |network| network.connecting());
-        set(&stats, "connecting", number(connecting as u64));
-        let relays_refused = inner.network().map_or(0, |network| network.relays_refused());
-        set(&stats, "relaysRefused", relays_refused.into());
+        let network = inner.network();
+        let connecting = network.as_ref().map_or(0, |network| network.connecting());
+        stats.count("connecting", connecting as u64);
+        let relays_refused = network.map_or(0, |network| network.relays_refused());
+        stats.count("relaysRefused", relays_refused.into());
         let (url, state) = inner.tracker.borrow().clone();
-        set(
-            &stats,
-            "tracker",
-            object([("url", url.into()), ("state", state.into())]).into(),
-        );
-        let swarms: Array = inner
-            .streams()
-            .iter()
-            .filter_map(|stream| {
-                let (chunks, stored) =
-                    stream.with_swarm(|swarm| (swarm.has().count(), swarm.stored_bytes()))?;
-                Some(JsValue::from(object([
-                    ("playlist", JsValue::from_str(&stream.playlist)),
-                    ("swarmId", stream.entry.swarm_id.to_string().into()),
-                    ("segments", stream.segments().map_or(JsValue::NULL, JsValue::from)),
-                    ("chunks", number(chunks)),
-                    ("storedBytes", number(stored as u64)),
-                    ("p2pBytes", number(stream.p2p_bytes.get())),
-                    ("httpBytes", number(stream.http_bytes.get())),
-                    ("uploadedBytes", number(stream.uploaded_bytes.get())),
-                ])))
-            })
-            .collect();
-        set(&stats, "swarms", swarms.into());
-        stats
+        let tracker = Record::new();
+        tracker.text("url", &url);
+        tracker.text("state", state);
+        stats.value("tracker", &tracker);
+        let swarms = Array::new();
+        for stream in inner.streams() {
+            let held = stream.with_swarm(|swarm| (swarm.has().count(), swarm.stored_bytes()));
+            let Some((chunks, stored)) = held else { continue };
+            let swarm = Record::new();
+            swarm.text("playlist", &stream.playlist);
+            swarm.text("swarmId", &stream.entry.swarm_id.to_string());
+            swarm.number_or_null("segments", stream.segments().map(f64::from));
+            swarm.count("chunks", chunks);
+            swarm.count("storedBytes", stored as u64);
+            swarm.count("p2pBytes", stream.p2p_bytes.get());
+            swarm.count("httpBytes", stream.http_bytes.get());
+            swarm.count("uploadedBytes", stream.uploaded_bytes.get());
+            swarms.push(&swarm);
+        }
+        stats.value("swarms", &swarms);
+        stats.into()
     }
 
     /// The connected peers.
@@ -55,20 +52,18 @@ impl Engine {
         let inner = &self.0;
         let counters = inner.counters.borrow();
         let now = inner.clock.now();
-        counters
-            .peers
-            .iter()
-            .map(|(link, neighbour)| {
-                JsValue::from(object([
-                    ("peer", neighbour.peer.to_string().into()),
-                    ("state", "joined".into()),
-                    ("downloadedBytes", number(neighbour.downloaded)),
-                    ("uploadedBytes", number(neighbour.uploaded)),
-                    ("downloadRate", JsValue::from_f64(inner.link_rate(link))),
-                    ("connectedMs", JsValue::from_f64(now - neighbour.since)),
-                ]))
-            })
-            .collect()
+        let peers = Array::new();
+        for (link, neighbour) in counters.peers.iter() {
+            let peer = Record::new();
+            peer.text("peer", &neighbour.peer.to_string());
+            peer.text("state", "joined");
+            peer.count("downloadedBytes", neighbour.downloaded);
+            peer.count("uploadedBytes", neighbour.uploaded);
+            peer.number("downloadRate", inner.link_rate(link));
+            peer.number("connectedMs", now - neighbour.since);
+            peers.push(&peer);
+        }
+        peers
     }
 
     /// The segments in `window` (an array of `{playlist, segment}`), or if that is none those around the playhead as far
@@ -95,18 +90,20 @@ impl Engine {
                 }
             }
         }
-        window
-            .into_iter()
-            .filter_map(|(playlist, segment)| {
-                let chunks = inner.stream_of(&playlist)?.shown_chunks(segment)?;
-                Some(JsValue::from(object([
-                    ("playlist", JsValue::from_str(&playlist)),
-                    ("segment", segment.into()),
-                    ("chunks", number(chunks.len() as u64)),
-                    ("sources", Uint8Array::from(chunks.as_slice()).into()),
-                ])))
-            })
-            .collect()
+        let map = Array::new();
+        for (playlist, segment) in window {
+            let stream = inner.stream_of(&playlist);
+            let Some(chunks) = stream.and_then(|stream| stream.shown_chunks(segment)) else {
+                continue;
+            };
+            let shown = Record::new();
+            shown.text("playlist", &playlist);
+            shown.count("segment", segment.into());
+            shown.count("chunks", chunks.len() as u64);
+            shown.value("sources", &Uint8Array::from(chunks.as_slice()));
+            map.push(&shown);
+        }
+        map
     }
 }
 

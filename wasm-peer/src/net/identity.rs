@@ -4,7 +4,7 @@
 //! SHA-256 of the key blob (algorithm byte 13, then x‖y), so an ID cannot be claimed without its key
 //! (tracker-protocol §9.2).
 
-use js_sys::{JSON, Object, Reflect, Uint8Array};
+use js_sys::{Function, JSON, Object, Uint8Array};
 use ppspp::PeerId;
 use ppspp::live::SignatureAlgorithm;
 use sha2::{Digest, Sha256};
@@ -12,6 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CryptoKey, CryptoKeyPair, SubtleCrypto};
 
 use crate::crypto::{self, settle};
+use crate::js::get;
 
 /// DNSSEC algorithm number of ECDSA P-256 with SHA-256: first byte of a key blob.
 const ECDSA_P256: u8 = 13;
@@ -111,13 +112,9 @@ impl Identity {
 pub(super) fn random_id() -> [u8; 16] {
     let bytes = Uint8Array::new_with_length(16);
     // Identity::generate has shown that WebCrypto is there; without it no link is ever made.
-    if let Some(crypto) = crypto::crypto()
-        && let Ok(function) = Reflect::get(&crypto, &JsValue::from_str("getRandomValues"))
-    {
-        let _ = function
-            .unchecked_into::<js_sys::Function>()
-            .call1(&crypto, &bytes);
-    }
+    let crypto = crypto::crypto();
+    let function: Function = get(&crypto, "getRandomValues").unchecked_into();
+    let _ = function.call1(&crypto, &bytes);
     let mut id = [0; 16];
     bytes.copy_to(&mut id);
     id

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use js_sys::{ArrayBuffer, JsString, Reflect, Uint8Array};
+use js_sys::{ArrayBuffer, JsString, Uint8Array};
 use ppspp::neighbourhood::Bucket;
 use ppspp::{LinkId, PeerId, SwarmId};
 use tracker_protocol::MAX_AUX_FRAME;
@@ -20,6 +20,7 @@ use web_sys::{
 };
 
 use super::Lane;
+use crate::js::get;
 
 /// Bytes that may wait in the bulk channel (peer-protocol §12.3).
 pub(super) const HIGH_WATER: usize = 256 * 1024;
@@ -436,9 +437,7 @@ fn open_channel(pc: &RtcPeerConnection, label: &str, id: u16, ordered: bool) -> 
 /// The remote's `max-message-size` (RFC 8841 through RTCSctpTransport); browsers without the member get the
 /// limit that every browser takes.
 fn remote_limit(pc: &RtcPeerConnection) -> usize {
-    let limit = Reflect::get(pc, &JsValue::from_str("sctp"))
-        .and_then(|sctp| Reflect::get(&sctp, &JsValue::from_str("maxMessageSize")));
-    match limit.ok().and_then(|limit| limit.as_f64()) {
+    match get(&get(pc, "sctp"), "maxMessageSize").as_f64() {
         Some(limit) if limit >= 1.0 => limit.min(MAX_DATAGRAM as f64) as usize,
         _ => MAX_DATAGRAM,
     }

@@ -28,8 +28,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
-use js_sys::Reflect;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{RtcConfiguration, RtcPeerConnection};
 
 use ppspp::neighbourhood::{Hints, Limits, Neighbourhood, Source};
@@ -43,6 +42,8 @@ use replay::ReplayWindow;
 use signalling::{Incoming, Outgoing};
 use socket::Tracker;
 use timer::{Clock, Timer};
+
+use crate::js::{Record, error, get, get_text};
 
 /// What the network tells the engine.
 pub enum NetEvent {
@@ -460,7 +461,7 @@ impl Inner {
 
 /// The `RTCConfiguration` of all links, shown to work: a policy or an extension may let the constructor throw.
 fn checked_configuration(config: &NetConfig) -> Result<RtcConfiguration, JsValue> {
-    let constructor = Reflect::get(&js_sys::global(), &JsValue::from_str("RTCPeerConnection"))?;
+    let constructor = get(&js_sys::global(), "RTCPeerConnection");
     if !constructor.is_function() {
         return Err(named_error(
             "webrtc-missing",
@@ -472,20 +473,15 @@ fn checked_configuration(config: &NetConfig) -> Result<RtcConfiguration, JsValue
         configuration.set_ice_servers(&config.ice_servers);
     }
     if config.relay_only {
-        let (name, value) = (
-            JsValue::from_str("iceTransportPolicy"),
-            JsValue::from_str("relay"),
-        );
-        Reflect::set(&configuration, &name, &value)?;
+        let configuration: &Record = configuration.unchecked_ref();
+        configuration.text("iceTransportPolicy", "relay");
     }
     match RtcPeerConnection::new_with_configuration(&configuration) {
         Ok(connection) => connection.close(),
         Err(error) => {
-            let message = Reflect::get(&error, &JsValue::from_str("message"))?.as_string();
-            return Err(named_error(
-                "webrtc-missing",
-                message.as_deref().unwrap_or("RTCPeerConnection throws"),
-            ));
+            let message = get_text(&error, "message");
+            let message = message.as_deref().unwrap_or("RTCPeerConnection throws");
+            return Err(named_error("webrtc-missing", message));
         }
     }
     Ok(configuration)
@@ -493,7 +489,5 @@ fn checked_configuration(config: &NetConfig) -> Result<RtcConfiguration, JsValue
 
 /// An `Error` whose `name` says which fallback it means (ARCHITECTURE.md, `Peer.open`).
 fn named_error(name: &str, message: &str) -> JsValue {
-    let error = js_sys::Error::new(message);
-    error.set_name(name);
-    error.into()
+    error(name, message).into()
 }

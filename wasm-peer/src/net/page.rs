@@ -2,12 +2,13 @@
 
 use std::rc::Weak;
 
-use js_sys::{Function, Reflect};
+use js_sys::Function;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::Inner;
 use super::link::JsClosure;
+use crate::js::get;
 
 /// Listens to `pagehide` and `pageshow` while it lives.
 pub(super) struct Listeners {
@@ -25,8 +26,7 @@ impl Listeners {
                 }
             }),
             show: Closure::new(move |event: JsValue| {
-                let persisted = Reflect::get(&event, &JsValue::from_str("persisted"));
-                if persisted.is_ok_and(|persisted| persisted.is_truthy())
+                if get(&event, "persisted").is_truthy()
                     && let Some(inner) = showing.upgrade()
                 {
                     inner.page_shown();
@@ -39,10 +39,7 @@ impl Listeners {
 
     fn each(&self, method: &str) {
         let global = js_sys::global();
-        let Ok(method) = Reflect::get(&global, &JsValue::from_str(method)) else {
-            return;
-        };
-        let method: Function = method.unchecked_into();
+        let method: Function = get(&global, method).unchecked_into();
         for (name, closure) in [("pagehide", &self.hide), ("pageshow", &self.show)] {
             let _ = method.call2(&global, &JsValue::from_str(name), closure.as_ref());
         }

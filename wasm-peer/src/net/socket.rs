@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Weak;
 
-use js_sys::{JsString, Reflect};
+use js_sys::JsString;
 use ppspp::neighbourhood::{Hints, Source};
 use ppspp::{PeerId, SwarmId};
 use tracker_protocol::client::{Client, ClientConfig, Input, Output, Status};
@@ -16,6 +16,7 @@ use super::identity::{self, Identity};
 use super::link::{JsClosure, Phase, Remains};
 use super::timer::Clock;
 use super::{Inner, NetConfig, NetEvent, SwarmReport};
+use crate::js::get_text;
 
 /// Longest reason of a lost tracker that is passed on, characters.
 const MAX_REASON: usize = 200;
@@ -91,10 +92,7 @@ impl Socket {
             SocketEvent::Frame(text.map(String::from).unwrap_or_default())
         });
         let closed = closure(|event| {
-            let reason = Reflect::get(&event, &JsValue::from_str("reason")).ok();
-            let reason = reason
-                .and_then(|reason| reason.as_string())
-                .filter(|reason| !reason.is_empty());
+            let reason = get_text(&event, "reason").filter(|reason| !reason.is_empty());
             SocketEvent::Closed(reason.unwrap_or_else(|| "socket closed".to_owned()))
         });
         socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
@@ -376,8 +374,7 @@ impl Inner {
                 self.tracker.socket.replace(Some(socket));
             }
             Err(error) => {
-                let message = Reflect::get(&error, &JsValue::from_str("message")).ok();
-                let reason = message.and_then(|message| message.as_string());
+                let reason = get_text(&error, "message");
                 let reason = reason.unwrap_or_else(|| "the browser refuses the URL".to_owned());
                 self.hand_in(Input::SocketClosed { reason });
             }

@@ -2,11 +2,13 @@
 
 use std::cell::Cell;
 
-use js_sys::{Function, Reflect};
+use js_sys::Function;
 use ppspp::Timestamp;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Performance;
+
+use crate::js::get;
 
 /// The page's clocks.
 pub(crate) struct Clock {
@@ -15,9 +17,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Clock {
-        let performance = Reflect::get(&js_sys::global(), &JsValue::from_str("performance"));
         Clock {
-            performance: performance.unwrap_or(JsValue::UNDEFINED).unchecked_into(),
+            performance: get(&js_sys::global(), "performance").unchecked_into(),
         }
     }
 
@@ -50,11 +51,7 @@ pub(crate) struct Timer {
 impl Timer {
     pub(crate) fn new(on_due: impl Fn() + 'static) -> Timer {
         let global = js_sys::global();
-        let function = |name: &str| {
-            Reflect::get(&global, &JsValue::from_str(name))
-                .unwrap_or(JsValue::UNDEFINED)
-                .unchecked_into()
-        };
+        let function = |name: &str| get(&global, name).unchecked_into();
         Timer {
             closure: Closure::new(on_due),
             set_timeout: function("setTimeout"),
