@@ -8,7 +8,8 @@
 //! peers come before it: the first few fetch at once, then with every step of time twice as many may, so that the
 //! copies fetched grow with the logarithm of the swarm however slowly the segment spreads. Viewers learn of a segment
 //! at different times, as they load their playlists; a segment spreads the sooner the earlier its first copies
-//! come, so most of those are left to the few who learn of it early ([`Turn::is_early`]).
+//! come, so the first wave is made up of those who learn of it early. Whoever sees a segment spread leaves it to
+//! that; where nothing of it is to be seen, the steps are half as long.
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -46,14 +47,12 @@ fn first_wave(members: u32) -> f64 {
     (f64::from(32 - members.leading_zeros()) * 0.75).max(3.0)
 }
 
-/// Steps that each wave gets: what the first ones fetched has to spread meanwhile.
-const WAVE_STEPS: u32 = 2;
 /// Who learns of a segment in this part of its duration learns of it early.
 const EARLY: u32 = 6;
 /// Of those who learn early, this many times as many fetch at once as of the others: together they are the first wave.
 const EARLY_WEIGHT: f64 = EARLY as f64;
 
-/// A live segment that no neighbour has, and what this peer knows of its place among those who may fetch it.
+/// A live segment that may have to be fetched, and what this peer knows of its place among those who may do it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
     pub(crate) segment: u32,
@@ -65,44 +64,43 @@ pub(crate) struct Turn {
     pub(crate) known: usize,
     /// Members of the swarm; 0 = unknown.
     pub(crate) members: u32,
-    /// How long after the segment was published this peer learnt of it, if it can tell.
-    pub(crate) learnt: Option<Duration>,
+    /// How long this peer has known of the segment.
+    pub(crate) waited: Duration,
+    /// How long ago the segment was published, if this peer can tell.
+    pub(crate) age: Option<Duration>,
+    /// Has any neighbour anything of it?
+    pub(crate) spreads: bool,
 }
 
 impl Turn {
-    /// Does this peer not know most of the others?
-    pub(crate) fn has_strangers(&self) -> bool {
-        f64::from(self.members) - 1.0 > self.known as f64
-    }
-
-    /// Was this peer among the first to learn of the segment?
-    pub(crate) fn is_early(&self) -> bool {
-        self.learnt.is_some_and(|learnt| learnt <= self.duration / EARLY)
-    }
-
-    /// How long this peer leaves the segment to those before it, from when it learnt of it.
-    ///
-    /// Viewers learn of a segment up to a duration apart: who has to be the first gets that long.
-    pub(crate) fn patience(&self, me: &PeerId) -> Duration {
-        if !self.has_strangers() {
-            return self.duration * 5 / 4 * self.rank;
-        }
-        let step = self.duration / 2;
+    /// Is it up to this peer to fetch what nobody has? Later it may be, if not now.
+    pub(crate) fn has_come(&self, me: &PeerId) -> bool {
         let strangers = f64::from(self.members) - 1.0 - self.known as f64;
+        if strangers <= 0.0 {
+            // Viewers learn of a segment up to a duration apart: who has to be the first gets that long.
+            return self.waited >= self.duration * 5 / 4 * self.rank;
+        }
         // Scores are uniform: this share of all peers comes before me.
         let before = (u64::MAX - score(me, self.segment)) as f64 / u64::MAX as f64;
-        let ahead = f64::from(self.rank) + before * strangers;
+        f64::from(self.rank) + before * strangers < self.fetching()
+    }
+
+    /// How many peers are to have fetched by now, as far as this one can tell.
+    fn fetching(&self) -> f64 {
         let first = first_wave(self.members);
-        if self.is_early() && ahead < first * EARLY_WEIGHT {
-            return Duration::ZERO;
-        }
-        let mut waves = 0;
-        let mut reached = first;
-        while reached <= ahead && waves < 32 {
-            reached *= 2.0;
-            waves += 1;
-        }
-        step * WAVE_STEPS * waves
+        let early = self
+            .age
+            .is_some_and(|age| age.saturating_sub(self.waited) <= self.duration / EARLY);
+        let at_once = if early { first * EARLY_WEIGHT } else { 0.0 };
+        let (since, step) = match self.spreads {
+            // What the first ones fetched spreads: it gets the time for that.
+            true if self.waited < self.duration => return at_once,
+            true => (self.waited, self.duration),
+            // It should have been here by now.
+            false => (self.age.unwrap_or(self.waited), self.duration / 2),
+        };
+        let waves = since.as_millis() / step.as_millis().max(1);
+        at_once.max(first * f64::from(1 << waves.min(20)))
     }
 }
 
@@ -139,66 +137,89 @@ mod tests {
         }
     }
 
-    const DURATION: Duration = Duration::from_secs(2);
+    const DURATION: Duration = Duration::from_secs(6);
 
-    fn turn(segment: u32, rank: u32, known: usize, members: u32, learnt: Option<Duration>) -> Turn {
+    /// A segment of which nobody around has anything, in a swarm of which twelve are known.
+    fn turn(members: u32, learnt: Duration, waited: Duration) -> Turn {
         Turn {
-            segment,
+            segment: 7,
             duration: DURATION,
-            rank,
-            known,
+            rank: 0,
+            known: 12,
             members,
-            learnt,
+            waited,
+            age: Some(learnt + waited),
+            spreads: false,
         }
     }
 
+    /// How many of so many members' turn has come.
+    fn fetching(members: u32, turn: Turn) -> f64 {
+        let peers = (0..members).map(|n| {
+            let mut rng = fastrand::Rng::with_seed(u64::from(n));
+            PeerId(core::array::from_fn(|_| rng.u8(..)))
+        });
+        let segments = 0..20;
+        let counts = peers.map(|me| {
+            let of = |segment| Turn { segment, ..turn };
+            segments
+                .clone()
+                .filter(|segment| of(*segment).has_come(&me))
+                .count()
+        });
+        counts.sum::<usize>() as f64 / 20.0
+    }
+
+    fn about(actual: f64, expected: f64) {
+        assert!(
+            (expected * 0.6..expected * 1.5).contains(&actual),
+            "{actual}, not {expected}"
+        );
+    }
+
+    const LATE: Duration = Duration::from_secs(2);
+
     #[test]
     fn copies_grow_with_the_logarithm_of_the_swarm() {
-        for members in [100_u32, 1000, 10_000] {
-            let mut waves = [0_u32; 32];
-            for n in 0..members {
-                let mut rng = fastrand::Rng::with_seed(u64::from(n));
-                let me = PeerId(core::array::from_fn(|_| rng.u8(..)));
-                for segment in 0..20 {
-                    let wait = turn(segment, 0, 12, members, None).patience(&me);
-                    waves[wait.as_secs() as usize] += 1;
-                }
-            }
-            // A few at once, then as many, twice, … more, on the average of twenty segments.
-            let first = 20.0 * first_wave(members);
-            for (wave, expected) in [(0, first), (2, first), (4, first * 2.0)] {
-                assert!(
-                    (expected / 2.0..expected * 2.0).contains(&f64::from(waves[wave])),
-                    "{members}: {waves:?}"
-                );
-            }
+        for members in [100, 1000, 10_000] {
+            let first = first_wave(members);
+            about(fetching(members, turn(members, LATE, Duration::ZERO)), first);
+            about(fetching(members, turn(members, LATE, DURATION / 4)), first * 2.0);
+            about(
+                fetching(members, turn(members, LATE, DURATION * 3 / 4)),
+                first * 4.0,
+            );
         }
-        let me = PeerId([3; 32]);
-        assert_eq!(
-            turn(7, 2, 3, 4, None).patience(&me),
-            DURATION * 5 / 2,
-            "who knows all goes by rank"
-        );
-        assert_eq!(
-            turn(7, 2, 3, 0, None).patience(&me),
-            DURATION * 5 / 2,
-            "and so does who knows no number"
-        );
     }
 
     #[test]
     fn who_learns_early_goes_first() {
-        let at_once = |learnt| {
-            let peers = (0..1000_u32).map(|n| {
-                let mut rng = fastrand::Rng::with_seed(u64::from(n));
-                PeerId(core::array::from_fn(|_| rng.u8(..)))
-            });
-            let waits = peers.map(|me| turn(7, 0, 12, 1000, learnt).patience(&me));
-            waits.filter(Duration::is_zero).count()
+        let early = turn(1000, DURATION / 7, Duration::ZERO);
+        about(fetching(1000, early), first_wave(1000) * EARLY_WEIGHT);
+        let clock = Turn { age: None, ..early };
+        about(fetching(1000, clock), first_wave(1000));
+    }
+
+    #[test]
+    fn what_spreads_gets_the_time_for_it() {
+        let spreads = |waited| Turn {
+            spreads: true,
+            ..turn(1000, LATE, waited)
         };
-        let late = at_once(Some(DURATION / 5));
-        let early = at_once(Some(DURATION / 7));
-        assert_eq!(late, at_once(None));
-        assert!(early > late * 3 && early < late * 12, "{early} and {late}");
+        assert_eq!(fetching(1000, spreads(DURATION * 9 / 10)), 0.0);
+        about(fetching(1000, spreads(DURATION)), first_wave(1000) * 2.0);
+    }
+
+    #[test]
+    fn who_knows_all_goes_by_rank() {
+        for members in [4, 0] {
+            let after = |waited| Turn {
+                rank: 2,
+                known: 3,
+                ..turn(members, LATE, waited)
+            };
+            assert!(!after(DURATION * 2).has_come(&PeerId([3; 32])));
+            assert!(after(DURATION * 5 / 2).has_come(&PeerId([3; 32])));
+        }
     }
 }

@@ -42,10 +42,8 @@ const REST: Duration = Duration::from_secs(5);
 const LONGEST_REST: Duration = Duration::from_secs(120);
 /// A live chunk is asked of nobody who would need longer for it, in seconds, than this or half a segment.
 const LIVE_ANSWER: f64 = 3.0;
-/// A live chunk that is needed within this time
-const ASK_AGAIN: Duration = Duration::from_secs(3);
-/// and was asked for this long ago is asked of another peer, too.
-const LATE_ANSWER: Duration = Duration::from_millis(1500);
+/// A live chunk that was asked for this long ago may be asked of another peer instead.
+const PATIENT: Duration = Duration::from_millis(700);
 /// How many segments ahead of a known one the time of another is reckoned.
 const FORESEEABLE: u32 = 4;
 /// Live segments taken from peers before the player asks for them.
@@ -300,15 +298,13 @@ fn has_any(map: &ChunkMap, chunks: ChunkRange) -> bool {
     map.present_in(chunks).next().is_some()
 }
 
-/// A chunk that was asked of a peer; of the one asked last, where there are two.
+/// A chunk that was asked of a peer.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     link: LinkId,
     sent: Timestamp,
     /// When it should be here, in seconds from now.
     expected: f64,
-    /// Was it asked of another one before?
-    again: bool,
 }
 
 /// Lists that the picker fills, kept for their room: a decision allocates nothing once they have grown.
@@ -348,18 +344,8 @@ impl<'a> Plan<'a> {
                         .round_trip()
                         .saturating_sub(now.since(request.sent))
                         .as_secs_f64();
-                let before: Option<Asked> = asked.get(request.chunk).copied();
-                if before.is_none_or(|before| before.sent <= request.sent) {
-                    let asked_now = Asked {
-                        link: channel.link,
-                        sent: request.sent,
-                        expected,
-                        again: before.is_some(),
-                    };
-                    asked.insert(request.chunk, asked_now);
-                } else if let Some(later) = asked.get_mut(request.chunk) {
-                    later.again = true;
-                }
+                let (link, sent) = (channel.link, request.sent);
+                asked.insert(request.chunk, Asked { link, sent, expected });
             }
             if channel.choked || channel.resting_until > now {
                 continue;
@@ -487,8 +473,8 @@ impl<'a> Plan<'a> {
             self.fetch(segment, demand, missing, URGENT_FETCHES);
             return;
         }
-        if self.view.live.is_some() && left <= ASK_AGAIN {
-            missing.iter().for_each(|chunk| self.ask_again(*chunk));
+        if self.view.live.is_some() {
+            missing.iter().for_each(|chunk| self.move_over(*chunk));
         }
         missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
         self.by_rarity(segment, missing);
@@ -545,42 +531,52 @@ impl<'a> Plan<'a> {
         partly || (others.max(0.0) + bytes) / rate + round_trip > limit.as_secs_f64() * 0.7
     }
 
-    /// Near the deadline, chunks that would come late from the peers asked are taken away from them; `all` of them when
+    /// Near the deadline, chunks that would come late from the peer asked are taken away from it; `all` of them when
     /// the whole segment is fetched.
     fn give_up_late(&mut self, missing: &[u32], left: Duration, all: bool) {
         for chunk in missing {
-            let asked = self.scratch.asked.get(*chunk);
-            if asked.is_none_or(|asked| !all && asked.expected <= left.as_secs_f64().max(0.5)) {
-                continue;
+            let late = self
+                .scratch
+                .asked
+                .get(*chunk)
+                .filter(|asked| all || asked.expected > left.as_secs_f64().max(0.5));
+            if let Some(&Asked { link, .. }) = late {
+                self.scratch.asked.remove(*chunk);
+                self.scratch.decisions.push(Decision::Cancel(link, *chunk));
             }
-            self.scratch.asked.remove(*chunk);
-            let asked = self.view.channels.values();
-            let asked =
-                asked.filter(|channel| channel.requests.iter().any(|request| request.chunk == *chunk));
-            let cancel = asked.map(|channel| Decision::Cancel(channel.link, *chunk));
-            self.scratch.decisions.extend(cancel);
         }
     }
 
-    /// A chunk that was asked for a while ago, and is needed soon, is asked of one more peer, if there is one that has
-    /// nothing else to do for us.
-    fn ask_again(&mut self, chunk: u32) {
+    /// A live chunk that has been waiting at a peer with more to do for us is asked of one that has nothing to do, if
+    /// that would bring it sooner: so fast peers help out slow ones.
+    fn move_over(&mut self, chunk: u32) {
         let Some(asked) = self.scratch.asked.get_mut(chunk) else {
             return;
         };
-        if asked.again || self.now.since(asked.sent) < LATE_ANSWER {
+        if self.now.since(asked.sent) < PATIENT {
             return;
         }
-        let bytes = self.view.segments.chunk_length(chunk) as f64;
-        let idle = self.lanes.iter_mut();
-        let idle =
-            idle.filter(|lane| lane.link != asked.link && lane.queued == 0.0 && lane.has.contains(chunk));
-        if let Some(lane) = idle.min_by(|a, b| a.cost(bytes).total_cmp(&b.cost(bytes))) {
-            asked.again = true;
-            lane.room = lane.room.saturating_sub(bytes as usize);
-            lane.queued += bytes;
-            self.scratch.decisions.push(Decision::Request(lane.link, chunk));
+        let bytes = self.view.segments.chunk_length(chunk) as usize;
+        // The only chunk that a peer is asked for is on its way by now.
+        let busy = self.view.channels.get(asked.link);
+        if busy.is_none_or(|busy| busy.outstanding() < 2 * bytes) {
+            return;
         }
+        let idle = self.lanes.iter_mut();
+        let idle = idle.filter(|lane| lane.queued == 0.0 && lane.has.contains(chunk));
+        let best = idle.min_by(|a, b| a.cost(bytes as f64).total_cmp(&b.cost(bytes as f64)));
+        let Some(lane) = best.filter(|lane| lane.completion(bytes as f64) < asked.expected) else {
+            return;
+        };
+        self.scratch.decisions.push(Decision::Cancel(asked.link, chunk));
+        lane.room = lane.room.saturating_sub(bytes);
+        lane.queued += bytes as f64;
+        *asked = Asked {
+            link: lane.link,
+            sent: self.now,
+            expected: lane.completion(0.0),
+        };
+        self.scratch.decisions.push(Decision::Request(lane.link, chunk));
     }
 
     /// Asks the peer that would have the chunk here first; `false` when nobody with room has it.
@@ -606,7 +602,6 @@ impl<'a> Plan<'a> {
             link: lane.link,
             sent: self.now,
             expected: lane.completion(0.0),
-            again: false,
         };
         self.scratch.asked.insert(chunk, asked);
         self.scratch.decisions.push(Decision::Request(lane.link, chunk));
@@ -637,31 +632,29 @@ impl<'a> Plan<'a> {
         let Some(duration) = self.view.live else {
             return waited >= PATIENCE * rank;
         };
+        let span = self.view.segments.span(segment);
         let turn = Turn {
             segment,
             duration,
             rank,
             known,
             members: self.view.members,
-            learnt: self.age(segment, duration).map(|age| age.saturating_sub(waited)),
-        };
-        // Who came late, and sees that the segment spreads already, leaves it to that for a while.
-        let span = self.view.segments.span(segment);
-        let spreads = || {
-            self.view
+            waited,
+            age: self.age(segment, duration),
+            spreads: self
+                .view
                 .channels
                 .values()
-                .any(|channel| has_any(&channel.has, span))
+                .any(|channel| has_any(&channel.has, span)),
         };
-        if turn.has_strangers() && !turn.is_early() && waited < duration && spreads() {
-            return false;
-        }
-        waited >= turn.patience(self.view.me)
+        turn.has_come(self.view.me)
     }
 
-    /// How long ago a live segment was published of which nothing is known yet, reckoned from the newest that is.
+    /// How long ago a live segment was published, reckoned from the newest that is known.
     fn age(&self, segment: u32, duration: Duration) -> Option<Duration> {
-        let (newest, munro) = self.view.segments.newest()?;
+        let newest = self.view.segments.newest().map(|(newest, _)| newest)?;
+        let newest = newest.min(segment);
+        let munro = self.view.segments.munro(newest)?;
         let ahead = segment
             .checked_sub(newest)
             .filter(|ahead| *ahead <= FORESEEABLE)?;

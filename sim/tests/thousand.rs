@@ -47,5 +47,5 @@ fn of_a_live_stream() {
         quality.start_up_median_ms
     );
     let copies = traffic.origin_copies_steady;
-    assert!(copies < 60.0, "origin copies once all have arrived: {copies}");
+    assert!(copies < 20.0, "origin copies once all have arrived: {copies}");
 }

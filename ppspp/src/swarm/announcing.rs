@@ -21,11 +21,11 @@ const LIVE_HAVE_DELAY: Duration = Duration::from_millis(30);
 const HAVE_GAP: Duration = Duration::from_millis(500);
 const LIVE_HAVE_GAP: Duration = Duration::from_millis(150);
 /// Neighbours that hear of a chunk of a live segment before the others.
-const FANOUT: usize = 2;
+const FANOUT: usize = 3;
 /// The others hear of it after this.
 const LIVE_LAZY_DELAY: Duration = Duration::from_millis(1500);
 /// While the uplink has little to do, one more neighbour hears of everything this often.
-const LIVE_PACE: Duration = Duration::from_millis(100);
+const LIVE_PACE: Duration = Duration::from_millis(50);
 /// The others hear of a new chunk after this at the latest.
 const LAZY_DELAY: Duration = Duration::from_secs(2);
 

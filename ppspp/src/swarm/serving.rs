@@ -33,7 +33,7 @@ impl Swarm {
     pub(super) fn serve_next(&mut self, now: Timestamp) {
         loop {
             let backlog: usize = self.channels.values().map(|channel| channel.backlog(now)).sum();
-            if backlog > self.segments.chunk_size() as usize {
+            if backlog > self.segments.chunk_size() as usize / 2 {
                 return;
             }
             let Some((link, at)) = self.next_in_turn(now) else {
