@@ -3,7 +3,7 @@
 //! While the uplink keeps up with what is asked, nobody is choked. Once requests wait, only so many peers are served
 //! as get a useful share: first those that gave most lately, then those that share what they have (a peer that takes
 //! chunks and announces none of them, or chokes us, does not), the least served before the others; and in turn one or
-//! two others, who may turn out to give more (optimistic slots).
+//! two others, who may turn out to give more (optimistic slots). Live swarms do without: see `swarm::serving`.
 
 use core::cmp::Reverse;
 use core::time::Duration;

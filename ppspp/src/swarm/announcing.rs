@@ -1,10 +1,11 @@
 //! Telling peers what is here (HAVE, RFC 7574 §3.2), often enough for chunks to spread and seldom enough to cost
 //! nothing: under 1 KB a minute and neighbour, whatever the length of the content.
 //!
-//! A new chunk is told at once to a few neighbours that lack it, in turn others: as many as this peer could serve
-//! anyway. The rest hear of it when its segment is complete, or after a while, with all that came in between as one
-//! interval. Who has a chunk is not told of it, but for the end of each segment: neighbours know by it where this peer
-//! is, and leave segments to it that it is to fetch from the origin ([`crate::election`]).
+//! A new chunk is told at once to a few neighbours that lack it, in turn others (live: drawn at random, rather those that
+//! gave much): as many as this peer could serve anyway. The rest hear of it when its segment is complete, or after a
+//! while (live: one by one, while the uplink has little to do), with all that came in between as one interval. Who has
+//! a chunk is not told of it, but for the end of each segment: neighbours know by it where this peer is, and leave
+//! segments to it that it is to fetch from the origin ([`crate::election`]).
 
 use core::time::Duration;
 
@@ -20,7 +21,7 @@ const LIVE_HAVE_DELAY: Duration = Duration::from_millis(30);
 /// Shortest time between two HAVEs to the same neighbour while a segment comes; static content, live.
 const HAVE_GAP: Duration = Duration::from_millis(500);
 const LIVE_HAVE_GAP: Duration = Duration::from_millis(150);
-/// Neighbours that hear of a chunk of a live segment before the others.
+/// Neighbours that hear of a chunk of a live segment before the others, where there are more than that.
 const FANOUT: usize = 3;
 /// The others hear of it after this.
 const LIVE_LAZY_DELAY: Duration = Duration::from_millis(1500);
