@@ -3,6 +3,8 @@
 //! In place of `std`'s `BTreeMap` because of what that costs in the browser's bundle: with a dozen key and value types
 //! its nodes made up 79 of 513 KB of code. Entries mostly come in order, and then an insertion moves nothing.
 
+use core::cmp::Ordering;
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortedMap<K, V> {
@@ -32,7 +34,7 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     }
 
     fn find(&self, key: K) -> Result<usize, usize> {
-        self.entries.binary_search_by(|(other, _)| other.cmp(&key))
+        search(self.entries.len(), &|at| self.entries[at].0.cmp(&key))
     }
 
     /// Is there an entry for `key`?
@@ -132,6 +134,21 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     pub fn clear(&mut self) {
         self.entries.clear();
     }
+}
+
+/// [`slice::binary_search_by`] for entries of any type: one function for all maps.
+#[inline(never)]
+fn search(len: usize, compare: &dyn Fn(usize) -> Ordering) -> Result<usize, usize> {
+    let (mut from, mut to) = (0, len);
+    while from < to {
+        let middle = from + (to - from) / 2;
+        match compare(middle) {
+            Ordering::Less => from = middle + 1,
+            Ordering::Equal => return Ok(middle),
+            Ordering::Greater => to = middle,
+        }
+    }
+    Err(from)
 }
 
 #[cfg(test)]

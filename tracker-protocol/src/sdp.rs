@@ -13,7 +13,10 @@ pub fn dtls_fingerprints(sdp: &str) -> Result<Vec<String>, SignalError> {
         let Some(value) = line.strip_prefix("a=fingerprint:") else {
             continue;
         };
-        let (algorithm, digits) = value.trim().split_once(' ').ok_or(SignalError::BadFingerprint)?;
+        let (algorithm, digits) = value
+            .trim_ascii()
+            .split_once(' ')
+            .ok_or(SignalError::BadFingerprint)?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if algorithm.is_empty() || !algorithm.bytes().all(plain) || !is_colon_hex(digits) {
             return Err(SignalError::BadFingerprint);
