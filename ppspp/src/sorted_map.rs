@@ -43,11 +43,13 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     }
 
     /// The value for `key`.
+    #[inline(never)]
     pub fn get(&self, key: K) -> Option<&V> {
         Some(&self.entries[self.find(key).ok()?].1)
     }
 
     /// The value for `key`, to be changed.
+    #[inline(never)]
     pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
         let at = self.find(key).ok()?;
         Some(&mut self.entries[at].1)
