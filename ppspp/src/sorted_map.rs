@@ -56,6 +56,7 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     }
 
     /// Puts a value in; returns the one it replaces.
+    #[inline(never)]
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.find(key) {
             Ok(at) => Some(core::mem::replace(&mut self.entries[at].1, value)),
@@ -79,6 +80,7 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     }
 
     /// Takes the value for `key` out.
+    #[inline(never)]
     pub fn remove(&mut self, key: K) -> Option<V> {
         let at = self.find(key).ok()?;
         Some(self.entries.remove(at).1)
