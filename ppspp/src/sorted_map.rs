@@ -37,6 +37,11 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
         search(self.entries.len(), &|at| self.entries[at].0.cmp(&key))
     }
 
+    #[inline(never)]
+    fn put(&mut self, at: usize, key: K, value: V) {
+        self.entries.insert(at, (key, value));
+    }
+
     /// Is there an entry for `key`?
     pub fn contains_key(&self, key: K) -> bool {
         self.find(key).is_ok()
@@ -61,7 +66,7 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
         match self.find(key) {
             Ok(at) => Some(core::mem::replace(&mut self.entries[at].1, value)),
             Err(at) => {
-                self.entries.insert(at, (key, value));
+                self.put(at, key, value);
                 None
             }
         }
@@ -72,7 +77,7 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
         let at = match self.find(key) {
             Ok(at) => at,
             Err(at) => {
-                self.entries.insert(at, (key, make()));
+                self.put(at, key, make());
                 at
             }
         };
@@ -124,6 +129,7 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     }
 
     /// Drops the entries before `key`.
+    #[inline(never)]
     pub fn drop_before(&mut self, key: K) {
         let at = self.find(key).unwrap_or_else(|at| at);
         self.entries.drain(..at);
