@@ -21,17 +21,14 @@ pub fn dtls_fingerprints(sdp: &str) -> Result<Vec<String>, SignalError> {
         if algorithm.is_empty() || !algorithm.bytes().all(plain) || !is_colon_hex(digits) {
             return Err(SignalError::BadFingerprint);
         }
-        found.push(format!(
-            "{} {}",
-            algorithm.to_ascii_lowercase(),
-            digits.to_ascii_uppercase()
-        ));
+        let fingerprint = [&algorithm.to_ascii_lowercase(), " ", &digits.to_ascii_uppercase()].concat();
+        if let Err(at) = found.binary_search(&fingerprint) {
+            found.insert(at, fingerprint);
+        }
     }
     if found.is_empty() {
         return Err(SignalError::NoFingerprint);
     }
-    found.sort_unstable();
-    found.dedup();
     Ok(found)
 }
 
