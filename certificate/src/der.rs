@@ -55,8 +55,9 @@ impl<'a, 'e> Reader<'a, 'e> {
     /// The next element, whatever it is: its tag, its contents, and the whole of it.
     #[inline(never)]
     pub(crate) fn any(&mut self) -> (u8, &'a [u8], &'a [u8]) {
-        match split(self.rest) {
-            Ok((tag, header, whole, rest)) => {
+        match measure(self.rest) {
+            Ok((tag, header, length)) => {
+                let (whole, rest) = self.rest.split_at(length);
                 self.rest = rest;
                 (tag, &whole[header..], whole)
             }
@@ -140,8 +141,8 @@ impl<'a, 'e> Reader<'a, 'e> {
     }
 }
 
-/// The first element: its tag, the length of its header, the whole of it, and what follows.
-fn split(bytes: &[u8]) -> Result<(u8, usize, &[u8], &[u8]), Problem> {
+/// The first element: its tag, and the lengths of its header and of the whole of it.
+fn measure(bytes: &[u8]) -> Result<(u8, usize, usize), Problem> {
     // 64 KiB is more than any certificate has.
     let (tag, length, header) = match *bytes {
         [tag, length, ..] if length < 0x80 => (tag, usize::from(length), 2),
@@ -154,8 +155,10 @@ fn split(bytes: &[u8]) -> Result<(u8, usize, &[u8], &[u8]), Problem> {
     if tag & 0x1f == 0x1f {
         return Err(Problem::NotDer);
     }
-    let (whole, rest) = bytes.split_at_checked(header + length).ok_or(Problem::Overrun)?;
-    Ok((tag, header, whole, rest))
+    if bytes.len() < header + length {
+        return Err(Problem::Overrun);
+    }
+    Ok((tag, header, header + length))
 }
 
 #[cfg(test)]
