@@ -31,7 +31,7 @@ impl Membership {
         serial: Vec<u8>,
     ) -> Self {
         Self {
-            peer_id: Sha256::digest(key_blob).into(),
+            peer_id: Sha256::digest(&key_blob[..]).into(),
             key_blob,
             swarm_id,
             not_before,

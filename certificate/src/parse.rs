@@ -1,5 +1,7 @@
 //! Reading a certificate, and whether it says what is wanted.
 
+use core::cell::Cell;
+
 use crate::der::{BOOLEAN, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE};
 use crate::error::{CertificateError, Field, Problem};
 use crate::membership::Membership;
@@ -72,20 +74,22 @@ pub fn parse(der: &[u8]) -> Result<Parsed<'_>, CertificateError> {
     if der.len() > MAX_CERTIFICATE {
         return Err(CertificateError::TooLong);
     }
-    let mut outside = Reader::new(Field::Certificate, der);
-    let mut certificate = outside.enter(Field::Certificate, SEQUENCE)?;
-    outside.end()?;
+    let first = Cell::new(None);
+    let mut certificate = Reader::new(Field::Certificate, &[], &first).enter_only(Field::Certificate, der);
     let mut rest = certificate;
-    let (_, _, tbs) = rest.any()?;
-    let membership = read_tbs(certificate.enter(Field::TbsCertificate, SEQUENCE)?)?;
-    signature_algorithm(&mut certificate)?;
-    let signature = read_signature(&mut certificate)?;
-    certificate.end()?;
-    Ok(Parsed {
-        membership,
-        tbs,
-        signature,
-    })
+    let (_, _, tbs) = rest.any();
+    let membership = read_tbs(certificate.enter(Field::TbsCertificate, SEQUENCE));
+    signature_algorithm(&mut certificate);
+    let signature = read_signature(&mut certificate);
+    certificate.end();
+    match first.get() {
+        Some(error) => Err(error),
+        None => Ok(Parsed {
+            membership,
+            tbs,
+            signature,
+        }),
+    }
 }
 
 /// Is the certificate one of this swarm, valid at `now` (Unix seconds) and not for too long?
@@ -110,115 +114,113 @@ pub fn check(parsed: &Parsed<'_>, swarm_id: &[u8], now: u64) -> Result<(), Certi
     Ok(())
 }
 
-fn not_ours(field: Field) -> CertificateError {
-    CertificateError::Field(field, Problem::NotOurs)
-}
-
-fn read_tbs(mut tbs: Reader<'_>) -> Result<Membership, CertificateError> {
-    let mut version = tbs.enter(Field::Version, VERSION)?;
-    if version.expect(INTEGER)? != VERSION_3 {
-        return Err(not_ours(Field::Version));
+fn read_tbs(mut tbs: Reader<'_, '_>) -> Membership {
+    let mut version = tbs.enter(Field::Version, VERSION);
+    if version.expect(INTEGER) != VERSION_3 {
+        version.refuse(Problem::NotOurs);
     }
-    version.end()?;
-    let serial = tbs.named(Field::SerialNumber).positive(MAX_SERIAL)?;
-    signature_algorithm(&mut tbs)?;
+    version.end();
+    let serial = tbs.named(Field::SerialNumber).positive(MAX_SERIAL);
+    signature_algorithm(&mut tbs);
     // Who signed is a matter of the tracker's key, and who is meant of the subject's.
-    tbs.named(Field::Issuer).expect(SEQUENCE)?;
-    let mut validity = tbs.enter(Field::Validity, SEQUENCE)?;
-    let not_before = time::read(&mut validity)?;
-    let not_after = time::read(&mut validity)?;
-    validity.end()?;
-    tbs.named(Field::Subject).expect(SEQUENCE)?;
-    let key_blob = read_key(tbs.named(Field::SubjectPublicKeyInfo).expect(SEQUENCE)?)?;
+    tbs.named(Field::Issuer).expect(SEQUENCE);
+    let mut validity = tbs.enter(Field::Validity, SEQUENCE);
+    let not_before = time::read(&mut validity);
+    let not_after = time::read(&mut validity);
+    validity.end();
+    tbs.named(Field::Subject).expect(SEQUENCE);
+    let key_blob = read_key(tbs.named(Field::SubjectPublicKeyInfo));
     let mut membership = Membership::new(key_blob, Vec::new(), not_before, not_after, serial.to_vec());
-    let uri = read_extensions(&mut tbs)?;
-    tbs.end()?;
-    membership.swarm_id = name::read(uri, &membership.peer_id)?;
-    Ok(membership)
+    let uri = read_extensions(&mut tbs);
+    tbs.end();
+    match name::read(uri, &membership.peer_id) {
+        Ok(swarm_id) => membership.swarm_id = swarm_id,
+        Err(error) => tbs.record(error),
+    }
+    membership
 }
 
 /// AlgorithmIdentifier: stands both in what is signed and beside it.
-fn signature_algorithm(reader: &mut Reader<'_>) -> Result<(), CertificateError> {
-    match reader.named(Field::SignatureAlgorithm).expect(SEQUENCE)? {
-        ECDSA_WITH_SHA256 => Ok(()),
-        _ => Err(not_ours(Field::SignatureAlgorithm)),
+#[inline(never)]
+fn signature_algorithm(reader: &mut Reader<'_, '_>) {
+    if reader.named(Field::SignatureAlgorithm).expect(SEQUENCE) != ECDSA_WITH_SHA256 {
+        reader.refuse(Problem::NotOurs);
     }
 }
 
-fn read_key(info: &[u8]) -> Result<[u8; KEY_BLOB_LEN], CertificateError> {
-    let point = info
-        .strip_prefix(P256_KEY)
-        .ok_or(not_ours(Field::SubjectPublicKeyInfo))?;
+fn read_key(info: &mut Reader<'_, '_>) -> [u8; KEY_BLOB_LEN] {
     let mut key_blob = [ECDSA_P256; KEY_BLOB_LEN];
-    if point.len() != KEY_BLOB_LEN - 1 {
-        return Err(not_ours(Field::SubjectPublicKeyInfo));
+    match info.expect(SEQUENCE).strip_prefix(P256_KEY) {
+        Some(point) if point.len() == KEY_BLOB_LEN - 1 => key_blob[1..].copy_from_slice(point),
+        _ => info.refuse(Problem::NotOurs),
     }
-    key_blob[1..].copy_from_slice(point);
-    Ok(key_blob)
+    key_blob
 }
 
 /// Ecdsa-Sig-Value (RFC 3279 §2.2.3) as r and s of 32 bytes each.
-fn read_signature(certificate: &mut Reader<'_>) -> Result<[u8; SIGNATURE_LEN], CertificateError> {
-    let mut outside = Reader::new(
-        Field::Signature,
-        certificate.named(Field::Signature).whole_bytes()?,
-    );
-    let mut value = outside.enter(Field::Signature, SEQUENCE)?;
-    outside.end()?;
+fn read_signature(certificate: &mut Reader<'_, '_>) -> [u8; SIGNATURE_LEN] {
+    let bytes = certificate.named(Field::Signature).whole_bytes();
+    let mut value = certificate.enter_only(Field::Signature, bytes);
     let mut signature = [0; SIGNATURE_LEN];
     for half in signature.chunks_exact_mut(SIGNATURE_LEN / 2) {
-        let number = value.positive(half.len())?;
+        let number = value.positive(half.len());
         let zeros = half.len() - number.len();
         half[zeros..].copy_from_slice(number);
     }
-    value.end()?;
-    Ok(signature)
+    value.end();
+    signature
 }
 
 /// The URI of the subjectAltName; all other extensions are checked.
-fn read_extensions<'a>(tbs: &mut Reader<'a>) -> Result<&'a [u8], CertificateError> {
-    if tbs.is_empty() {
-        return Err(CertificateError::Field(Field::SubjectAltName, Problem::Missing));
-    }
-    let mut outside = tbs.enter(Field::Extensions, EXTENSIONS)?;
-    let mut extensions = outside.enter(Field::Extensions, SEQUENCE)?;
-    outside.end()?;
+fn read_extensions<'a>(tbs: &mut Reader<'a, '_>) -> &'a [u8] {
     let mut uri = None;
-    while !extensions.is_empty() {
-        let mut extension = extensions.enter(Field::Extensions, SEQUENCE)?;
-        let id = extension.expect(OBJECT_IDENTIFIER)?;
-        let critical = extension.is_next(BOOLEAN);
-        // What has its default value, false, is left out in DER.
-        if critical && extension.expect(BOOLEAN)? != [0xff] {
-            return Err(not_ours(Field::Extensions));
-        }
-        let value = extension.expect(OCTET_STRING)?;
-        extension.end()?;
-        match id {
-            SUBJECT_ALT_NAME if !critical => return Err(CertificateError::NameNotCritical),
-            SUBJECT_ALT_NAME if uri.is_some() => return Err(not_ours(Field::SubjectAltName)),
-            SUBJECT_ALT_NAME => uri = Some(only_uri(value)?),
-            KEY_USAGE if value != DIGITAL_SIGNATURE => {
-                return Err(not_ours(Field::KeyUsage));
-            }
-            BASIC_CONSTRAINTS if value != NOT_A_CA => {
-                return Err(not_ours(Field::BasicConstraints));
-            }
-            KEY_USAGE | BASIC_CONSTRAINTS => {}
-            _ if critical => return Err(CertificateError::UnknownCritical),
-            _ => {}
+    if !tbs.is_empty() {
+        let outside = tbs.named(Field::Extensions).expect(EXTENSIONS);
+        let mut extensions = tbs.enter_only(Field::Extensions, outside);
+        while !extensions.is_empty() {
+            read_extension(extensions.enter(Field::Extensions, SEQUENCE), &mut uri);
         }
     }
-    uri.ok_or(CertificateError::Field(Field::SubjectAltName, Problem::Missing))
+    uri.unwrap_or_else(|| {
+        tbs.named(Field::SubjectAltName).refuse(Problem::Missing);
+        &[]
+    })
+}
+
+/// One extension; the URI when it is the subjectAltName.
+fn read_extension<'a>(mut extension: Reader<'a, '_>, uri: &mut Option<&'a [u8]>) {
+    let id = extension.expect(OBJECT_IDENTIFIER);
+    let critical = extension.is_next(BOOLEAN);
+    // What has its default value, false, is left out in DER.
+    if critical && extension.expect(BOOLEAN) != [0xff] {
+        extension.refuse(Problem::NotOurs);
+    }
+    let value = extension.expect(OCTET_STRING);
+    extension.end();
+    match id {
+        SUBJECT_ALT_NAME if !critical => extension.record(CertificateError::NameNotCritical),
+        SUBJECT_ALT_NAME if uri.is_some() => {
+            extension.named(Field::SubjectAltName).refuse(Problem::NotOurs);
+        }
+        SUBJECT_ALT_NAME => *uri = Some(only_uri(&extension, value)),
+        KEY_USAGE if value != DIGITAL_SIGNATURE => {
+            extension.named(Field::KeyUsage).refuse(Problem::NotOurs);
+        }
+        BASIC_CONSTRAINTS if value != NOT_A_CA => {
+            extension.named(Field::BasicConstraints).refuse(Problem::NotOurs);
+        }
+        KEY_USAGE | BASIC_CONSTRAINTS => {}
+        _ if critical => extension.record(CertificateError::UnknownCritical),
+        _ => {}
+    }
 }
 
 /// The URI of GeneralNames that are nothing else.
-fn only_uri(names: &[u8]) -> Result<&[u8], CertificateError> {
-    let mut outside = Reader::new(Field::SubjectAltName, names);
-    let mut names = outside.enter(Field::SubjectAltName, SEQUENCE)?;
-    outside.end()?;
-    match names.any()? {
-        (URI, uri, _) if names.is_empty() => Ok(uri),
-        _ => Err(CertificateError::NameNotOurs),
+fn only_uri<'a>(extension: &Reader<'a, '_>, names: &'a [u8]) -> &'a [u8] {
+    let mut names = extension.enter_only(Field::SubjectAltName, names);
+    let (tag, uri, _) = names.any();
+    if tag != URI || !names.is_empty() {
+        names.record(CertificateError::NameNotOurs);
     }
+    uri
 }

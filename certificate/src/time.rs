@@ -1,20 +1,24 @@
 //! Times as certificates write them (RFC 5280 §4.1.2.5).
 
 use crate::der::{GENERALIZED_TIME, Reader, UTC_TIME};
-use crate::error::{CertificateError, Field, Problem};
+use crate::error::Problem;
 
 /// The first year that is written in four digits.
 const FIRST_GENERALIZED: u64 = 2050;
 
 /// Reads a time as Unix seconds.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Result<u64, CertificateError> {
-    let (tag, text, _) = reader.any()?;
+#[inline(never)]
+pub(crate) fn read(reader: &mut Reader<'_, '_>) -> u64 {
+    let (tag, text, _) = reader.any();
     let year_digits = match tag {
         UTC_TIME => 2,
         GENERALIZED_TIME => 4,
         _ => 0,
     };
-    unix(year_digits, text).ok_or(CertificateError::Field(Field::Validity, Problem::NotOurs))
+    unix(year_digits, text).unwrap_or_else(|| {
+        reader.refuse(Problem::NotOurs);
+        0
+    })
 }
 
 /// Unix seconds of `YYMMDDhhmmssZ` or `YYYYMMDDhhmmssZ`, from 1970.
@@ -64,6 +68,8 @@ fn days_before(year: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Field;
+    use core::cell::Cell;
 
     fn utc(text: &str) -> Option<u64> {
         read_as(UTC_TIME, text)
@@ -71,7 +77,9 @@ mod tests {
 
     fn read_as(tag: u8, text: &str) -> Option<u64> {
         let bytes = [&[tag, text.len() as u8], text.as_bytes()].concat();
-        read(&mut Reader::new(Field::Validity, &bytes)).ok()
+        let first = Cell::new(None);
+        let time = read(&mut Reader::new(Field::Validity, &bytes, &first));
+        first.get().is_none().then_some(time)
     }
 
     /// Expected values are those of `date -u -d … +%s`.

@@ -329,6 +329,7 @@ impl Channel {
     }
 
     /// A datagram was sent.
+    #[inline(never)]
     pub(crate) fn note_sent(&mut self, now: Timestamp) {
         self.last_sent = now;
         self.sent_since_received = self.sent_since_received.saturating_add(1);
@@ -348,6 +349,7 @@ impl Channel {
     }
 
     /// Measured or guessed round trip.
+    #[inline(never)]
     pub(crate) fn round_trip(&self) -> Duration {
         self.round_trip.or(UNKNOWN_ROUND_TRIP)
     }

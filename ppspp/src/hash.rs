@@ -58,7 +58,7 @@ impl Hash {
         let mut pair = [0; 2 * HASH_LENGTH];
         pair[..HASH_LENGTH].copy_from_slice(&left.0);
         pair[HASH_LENGTH..].copy_from_slice(&right.0);
-        Self(Sha256::digest(pair).into())
+        Self(Sha256::digest(&pair[..]).into())
     }
 }
 

@@ -56,4 +56,4 @@ pub use segment_table::SegmentTable;
 pub use segments::Segments;
 pub use status::PeerStatus;
 pub use swarm::{Config, Event, Input, Lane, Output, Source, Swarm};
-pub use time::Timestamp;
+pub use time::{Timestamp, seconds};

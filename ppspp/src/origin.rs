@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::digest::Digests;
 use crate::rate::{RateMeter, RoundTrip};
 use crate::sorted_map::SortedMap;
-use crate::{ChunkMap, ChunkRange, FetchId, Hash, Segments, Timestamp};
+use crate::{ChunkMap, ChunkRange, FetchId, Hash, Segments, Timestamp, seconds};
 
 /// One HTTP request for chunks of one segment.
 #[derive(Debug)]
@@ -219,7 +219,7 @@ impl Origin {
     /// How long a fetch of so many bytes takes, by what was measured; `None` before the first.
     pub(crate) fn estimate(&self, bytes: u64) -> Option<Duration> {
         let rate = self.meter.rate()?;
-        Some(self.latency.or(Duration::ZERO) + Duration::from_secs_f64((bytes as f64 / rate).min(3600.0)))
+        Some(self.latency.or(Duration::ZERO) + seconds((bytes as f64 / rate).min(3600.0)))
     }
 
     /// Bytes per second, measured.

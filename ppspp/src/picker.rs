@@ -270,7 +270,7 @@ impl ChunkPicker {
     }
 
     /// Near demands by deadline, then far ones by how few neighbours have anything of them.
-    fn in_order(&self, now: Timestamp, view: &View<'_>, order: &mut Vec<(usize, Timestamp, u32)>) {
+    fn in_order(&self, now: Timestamp, view: &View<'_>, order: &mut Vec<(usize, u64, u32)>) {
         order.clear();
         let keys = self.demands.iter().map(|(segment, demand)| {
             let near = view.live.map_or(NEAR, |length| length.min(NEAR));
@@ -288,7 +288,7 @@ impl ChunkPicker {
                     count => count,
                 }
             };
-            (rarity, demand.deadline, segment)
+            (rarity, demand.deadline.0, segment)
         });
         order.extend(keys);
         order.sort_unstable();
@@ -313,11 +313,11 @@ struct Asked {
 pub(crate) struct Scratch {
     /// What is to be done.
     pub(crate) decisions: Vec<Decision>,
-    order: Vec<(usize, Timestamp, u32)>,
+    order: Vec<(usize, u64, u32)>,
     /// Chunks asked of peers.
     asked: SortedMap<u32, Asked>,
     missing: Vec<u32>,
-    by_rarity: Vec<(usize, usize, u32)>,
+    by_rarity: Vec<(usize, u64, u32)>,
 }
 
 /// One run of the picker.
@@ -422,7 +422,7 @@ impl<'a> Plan<'a> {
         let keys = missing.iter().enumerate();
         let sorted = &mut self.scratch.by_rarity;
         sorted.clear();
-        sorted.extend(keys.map(|(at, &chunk)| (holders(chunk), at, chunk)));
+        sorted.extend(keys.map(|(at, &chunk)| (holders(chunk), at as u64, chunk)));
         sorted.sort_unstable();
         missing.clear();
         missing.extend(sorted.iter().map(|(.., chunk)| *chunk));

@@ -3,6 +3,8 @@
 //! In place of `std`'s `BTreeMap` because of what that costs in the browser's bundle: with a dozen key and value types
 //! its nodes made up 79 of 513 KB of code. Entries mostly come in order, and then an insertion moves nothing.
 
+use core::cmp::Ordering;
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortedMap<K, V> {
@@ -32,7 +34,12 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     }
 
     fn find(&self, key: K) -> Result<usize, usize> {
-        self.entries.binary_search_by(|(other, _)| other.cmp(&key))
+        search(self.entries.len(), &|at| self.entries[at].0.cmp(&key))
+    }
+
+    #[inline(never)]
+    fn put(&mut self, at: usize, key: K, value: V) {
+        self.entries.insert(at, (key, value));
     }
 
     /// Is there an entry for `key`?
@@ -41,22 +48,25 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     }
 
     /// The value for `key`.
+    #[inline(never)]
     pub fn get(&self, key: K) -> Option<&V> {
         Some(&self.entries[self.find(key).ok()?].1)
     }
 
     /// The value for `key`, to be changed.
+    #[inline(never)]
     pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
         let at = self.find(key).ok()?;
         Some(&mut self.entries[at].1)
     }
 
     /// Puts a value in; returns the one it replaces.
+    #[inline(never)]
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.find(key) {
             Ok(at) => Some(core::mem::replace(&mut self.entries[at].1, value)),
             Err(at) => {
-                self.entries.insert(at, (key, value));
+                self.put(at, key, value);
                 None
             }
         }
@@ -67,7 +77,7 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
         let at = match self.find(key) {
             Ok(at) => at,
             Err(at) => {
-                self.entries.insert(at, (key, make()));
+                self.put(at, key, make());
                 at
             }
         };
@@ -75,6 +85,7 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     }
 
     /// Takes the value for `key` out.
+    #[inline(never)]
     pub fn remove(&mut self, key: K) -> Option<V> {
         let at = self.find(key).ok()?;
         Some(self.entries.remove(at).1)
@@ -118,6 +129,7 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     }
 
     /// Drops the entries before `key`.
+    #[inline(never)]
     pub fn drop_before(&mut self, key: K) {
         let at = self.find(key).unwrap_or_else(|at| at);
         self.entries.drain(..at);
@@ -132,6 +144,21 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
     pub fn clear(&mut self) {
         self.entries.clear();
     }
+}
+
+/// [`slice::binary_search_by`] for entries of any type: one function for all maps.
+#[inline(never)]
+fn search(len: usize, compare: &dyn Fn(usize) -> Ordering) -> Result<usize, usize> {
+    let (mut from, mut to) = (0, len);
+    while from < to {
+        let middle = from + (to - from) / 2;
+        match compare(middle) {
+            Ordering::Less => from = middle + 1,
+            Ordering::Equal => return Ok(middle),
+            Ordering::Greater => to = middle,
+        }
+    }
+    Err(from)
 }
 
 #[cfg(test)]

@@ -56,7 +56,8 @@ pub fn is_swarm_id(text: &str) -> bool {
 /// it is the scheme's default (`wss://t.example`). `None` when the URL is not `ws:`, `wss:`, `http:` or `https:`, or
 /// has no host.
 pub fn tracker_origin(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
+    let (scheme, rest) = url.split_once(':')?;
+    let rest = rest.strip_prefix("//")?;
     let scheme = scheme.to_ascii_lowercase();
     let default_port = match scheme.as_str() {
         "ws" | "http" => ":80",

@@ -13,22 +13,22 @@ pub fn dtls_fingerprints(sdp: &str) -> Result<Vec<String>, SignalError> {
         let Some(value) = line.strip_prefix("a=fingerprint:") else {
             continue;
         };
-        let (algorithm, digits) = value.trim().split_once(' ').ok_or(SignalError::BadFingerprint)?;
+        let (algorithm, digits) = value
+            .trim_ascii()
+            .split_once(' ')
+            .ok_or(SignalError::BadFingerprint)?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if algorithm.is_empty() || !algorithm.bytes().all(plain) || !is_colon_hex(digits) {
             return Err(SignalError::BadFingerprint);
         }
-        found.push(format!(
-            "{} {}",
-            algorithm.to_ascii_lowercase(),
-            digits.to_ascii_uppercase()
-        ));
+        let fingerprint = [&algorithm.to_ascii_lowercase(), " ", &digits.to_ascii_uppercase()].concat();
+        if let Err(at) = found.binary_search(&fingerprint) {
+            found.insert(at, fingerprint);
+        }
     }
     if found.is_empty() {
         return Err(SignalError::NoFingerprint);
     }
-    found.sort_unstable();
-    found.dedup();
     Ok(found)
 }
 

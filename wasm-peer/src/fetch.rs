@@ -185,8 +185,8 @@ fn cancel(reader: &ReadableStreamDefaultReader) {
 /// `bytes START-…/…`; `None` where the header is missing or hidden by CORS.
 fn content_range_start(response: &Response) -> Option<u64> {
     let value = response.headers().get("Content-Range").ok()??;
-    let range = value.strip_prefix("bytes")?.trim_start();
-    range.split('-').next()?.trim().parse().ok()
+    let range = value.strip_prefix("bytes")?.trim_ascii_start();
+    range.split('-').next()?.trim_ascii().parse().ok()
 }
 
 fn failure(abort: &AbortSignal, what: &str, error: &JsValue) -> FetchError {

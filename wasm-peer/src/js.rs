@@ -41,21 +41,25 @@ impl Record {
 }
 
 /// A member; `undefined` when there is none.
+#[inline(never)]
 pub(crate) fn get(object: &JsValue, name: &str) -> JsValue {
     Reflect::get(object, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
 }
 
 /// An array; an empty one when it is anything else.
+#[inline(never)]
 pub(crate) fn array(value: &JsValue) -> Array {
     value.dyn_ref::<Array>().cloned().unwrap_or_default()
 }
 
 /// A member that is a string.
+#[inline(never)]
 pub(crate) fn get_text(object: &JsValue, name: &str) -> Option<String> {
     get(object, name).as_string()
 }
 
 /// An `Error` whose `name` says what kind it is.
+#[inline(never)]
 pub(crate) fn error(name: &str, message: &str) -> js_sys::Error {
     let error = js_sys::Error::new(message);
     error.set_name(name);

@@ -1,7 +1,7 @@
 //! Short names for what the module and its JavaScript glue call each other: 6 KB of both after gzip, because
-//! wasm-bindgen's names carry hashes and whole types.
+//! wasm-bindgen's names carry hashes and whole types. And a way to start it that is all we need: 0.5 KB.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -9,6 +9,11 @@ use wasm_bindgen_cli_support::Output;
 
 /// How names begin that only the module and the glue use. What else is exported has its name from us.
 const GENERATED: [&str; 3] = ["__wbg_", "__wbindgen_", "wasm_bindgen_"];
+
+/// Where the glue begins to start the module: from any source, at once or not, in any browser.
+const START: &str = "let wasmModule, wasmInstance, wasm;";
+/// How it starts ours.
+const OUR_START: &str = include_str!("glue_init.js");
 
 /// Renames in the module what is generated, writes it with its glue to `out` and renames there too.
 pub fn emit(mut output: Output, out: &Path) -> Result<()> {
@@ -35,7 +40,14 @@ pub fn emit(mut output: Output, out: &Path) -> Result<()> {
             fs::write(&file, replace_words(&text, &names))?;
         }
     }
-    Ok(())
+    let glue = out.join("wasm_peer.js");
+    let text = fs::read_to_string(&glue)?;
+    let (before, start) = text.split_once(START).context("the glue starts in another way")?;
+    ensure!(
+        !start.contains("__wbindgen_start"),
+        "the module wants to be started"
+    );
+    Ok(fs::write(&glue, [before, OUR_START].concat())?)
 }
 
 /// The text with every identifier that has another name replaced.

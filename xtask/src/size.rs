@@ -62,7 +62,8 @@ impl Entry {
     }
 }
 
-fn gzip_size(file: &Path) -> Result<u64> {
+/// Bytes of a file after gzip.
+pub fn gzip_size(file: &Path) -> Result<u64> {
     let gzip = Command::new("gzip")
         .args(["-9", "--no-name", "--stdout", "--"])
         .arg(file)

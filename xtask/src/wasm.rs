@@ -86,6 +86,7 @@ pub fn build(dev: bool) -> Result<()> {
             built.clone(),
             root().join("xtask/package-lock.json"),
             root().join("xtask/src/glue.rs"),
+            root().join("xtask/src/glue_init.js"),
             root().join("xtask/src/order.rs"),
             root().join("xtask/src/wasm.rs"),
         ],

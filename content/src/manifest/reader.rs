@@ -216,14 +216,10 @@ fn init(entry: &Object<'_>) -> Init {
 
 fn tracker(file: &Object<'_>, name: &str, value: &Value<'_>) -> String {
     let url = file.text_of(name, value);
-    let scheme_end = url.find("://").unwrap_or(0);
-    let (scheme, rest) = url.split_at(scheme_end);
+    let (scheme, rest) = url.split_once(':').unwrap_or_default();
     let known = scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("wss");
-    let host = rest
-        .trim_start_matches("://")
-        .split(['/', '?', '#'])
-        .next()
-        .unwrap_or("");
+    let authority = rest.strip_prefix("//").unwrap_or_default();
+    let host = authority.split(['/', '?', '#']).next().unwrap_or_default();
     if !known || host.is_empty() || url.contains(char::is_whitespace) {
         file.refuse(name, Problem::TrackerUrl);
     }

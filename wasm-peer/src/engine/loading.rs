@@ -268,7 +268,7 @@ impl Inner {
 
     /// Tells the swarm when a segment is needed, if it is there already.
     fn demand(&self, stream: &Rc<Stream>, segment: u32, deadline_ms: f64) {
-        let deadline = self.now() + Duration::from_secs_f64(deadline_ms.clamp(0.0, 1e9) / 1000.0);
+        let deadline = self.now() + ppspp::seconds(deadline_ms.clamp(0.0, 1e9) / 1000.0);
         self.input(stream, Input::Demand { segment, deadline });
     }
 
@@ -363,7 +363,7 @@ impl Inner {
         let seed = (js_sys::Math::random() * 9e15) as u64;
         let mut config = SwarmConfig::new(PeerId([0; 32]), seed);
         let window = self.config.borrow().urgent_window_sec.clamp(0.0, 3600.0);
-        config.urgent_window = Duration::from_secs_f64(window);
+        config.urgent_window = ppspp::seconds(window);
         Swarm::new(config, metadata)
     }
 
