@@ -50,9 +50,9 @@ impl Swarm {
 
     /// Whose request is served next, and its place among those of that neighbour.
     ///
-    /// Chunks that hardly any neighbour has go first: they make a segment spread. Then it counts
-    /// what a neighbour gave, how long it has been waiting, and how old the segment is: the older, the sooner it is
-    /// played. Who gives nothing is served when nobody else wants anything; so nobody needs to be choked.
+    /// Chunks that hardly any neighbour has go first: they make a segment spread. Among those, and then among the others, it
+    /// counts what a neighbour gave, how long it has been waiting, and how old the segment is: the older, the sooner it
+    /// is played. Who gives nothing comes after everybody who gives, but for a rare chunk; so nobody needs to be choked.
     fn next_in_turn(&self, now: Timestamp) -> Option<(LinkId, usize)> {
         let given = self.channels.values().map(|channel| channel.gave_rate(0.0, now));
         let usual = given.sum::<f64>() / self.channels.len().max(1) as f64;
