@@ -39,13 +39,13 @@ impl Bin {
     }
 
     /// The first chunk below this node.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub const fn first_chunk(self) -> u32 {
         (self.offset() << self.layer()) as u32
     }
 
     /// The last chunk below this node.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub const fn last_chunk(self) -> u32 {
         (((self.offset() + 1) << self.layer()) - 1) as u32
     }
@@ -57,7 +57,7 @@ impl Bin {
     }
 
     /// The other child of the parent.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub const fn sibling(self) -> Self {
         Self(self.0 ^ (2 << self.layer()))
     }
@@ -78,7 +78,7 @@ impl Bin {
     }
 
     /// The chunks below this node.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn range(self) -> ChunkRange {
         ChunkRange::new(self.first_chunk(), self.last_chunk()).expect("the first chunk is not past the last")
     }

@@ -329,7 +329,7 @@ impl Channel {
     }
 
     /// A datagram was sent.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub(crate) fn note_sent(&mut self, now: Timestamp) {
         self.last_sent = now;
         self.sent_since_received = self.sent_since_received.saturating_add(1);
@@ -349,7 +349,7 @@ impl Channel {
     }
 
     /// Measured or guessed round trip.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub(crate) fn round_trip(&self) -> Duration {
         self.round_trip.or(UNKNOWN_ROUND_TRIP)
     }

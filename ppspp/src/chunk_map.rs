@@ -31,26 +31,26 @@ impl ChunkMap {
     }
 
     /// Index of the first run that ends at or after `chunk`.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn at(&self, chunk: u32) -> usize {
         self.runs.partition_point(|run| run.end() < chunk)
     }
 
     /// Is `chunk` in it?
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn contains(&self, chunk: u32) -> bool {
         self.run_around(chunk).is_some()
     }
 
     /// Is every chunk of `range` in it?
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn contains_range(&self, range: ChunkRange) -> bool {
         self.run_around(range.start())
             .is_some_and(|run| run.end() >= range.end())
     }
 
     /// The largest complete interval around `chunk`, which is what HAVE names.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn run_around(&self, chunk: u32) -> Option<ChunkRange> {
         self.runs
             .get(self.at(chunk))

@@ -170,7 +170,7 @@ impl SwarmMetadata {
     }
 
     /// What is fixed about a live stream; `None` for static content.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn live_settings(&self) -> Option<&Live> {
         match &self.content {
             Content::Static(_) => None,

@@ -92,7 +92,7 @@ impl Segments {
     }
 
     /// The chunks of a segment; `None` while that is not known.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn chunks_of(&self, segment: u32) -> Option<ChunkRange> {
         let count = match &self.known {
             Known::Static(table) => table
@@ -107,7 +107,7 @@ impl Segments {
     }
 
     /// Bytes in a segment; `None` while that is not known.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn size(&self, segment: u32) -> Option<u64> {
         match &self.known {
             Known::Static(table) => Some(table.segments.get(segment as usize)?.size),
@@ -135,7 +135,7 @@ impl Segments {
     }
 
     /// Bytes in a chunk that exists; `None` for the last one of a segment whose size is not known.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn exact_length(&self, chunk: u32) -> Option<u32> {
         let segment = self.segment_of(chunk);
         let chunks = self.chunks_of(segment)?;
@@ -159,7 +159,7 @@ impl Segments {
 
     /// Where chunks of one segment lie inside it, in bytes; to `u64::MAX` when they include the last and the size is
     /// not known.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn bytes_of(&self, chunks: ChunkRange) -> Range<u64> {
         let segment = self.segment_of(chunks.start());
         let first = u64::from(segment << self.bits);
@@ -187,7 +187,7 @@ impl Segments {
     }
 
     /// A live segment's munro.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn munro(&self, segment: u32) -> Option<&Munro> {
         match &self.known {
             Known::Static(_) => None,

@@ -6,7 +6,7 @@ use core::time::Duration;
 /// So many seconds; none for less than 0 and what is no number.
 ///
 /// In place of [`Duration::from_secs_f64`], which panics then and is ten times the code in the browser's bundle.
-#[inline(never)]
+#[cfg_attr(target_family = "wasm", inline(never))]
 pub fn seconds(seconds: f64) -> Duration {
     Duration::from_nanos((seconds * 1e9 + 0.5) as u64)
 }
@@ -19,7 +19,7 @@ pub struct Timestamp(pub u64);
 
 impl Timestamp {
     /// The time from `earlier` to `self`; zero when `earlier` is later.
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -28,7 +28,7 @@ impl Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
-    #[inline(never)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn add(self, duration: Duration) -> Self {
         // In 64 bits, for the sake of the browser's bundle.
         let seconds = duration.as_secs().saturating_mul(1_000_000);
