@@ -3,6 +3,8 @@
 import { type ResolvedConfig, reconfigure, resolveConfig, type ShoalConfig } from './config.js';
 import { Emitter, type Listener } from './emitter.js';
 import { FallbackError, isTrap, messageOf, reasonOf } from './errors.js';
+import { loadManifest } from './manifest.js';
+import { createPage } from './page.js';
 import { PlaybackWatch, type Position } from './playback.js';
 import { LinkPolicy } from './policy.js';
 import {
@@ -43,6 +45,7 @@ export interface SegmentLoad {
 /** What tests put in the place of the page. @internal */
 export interface EngineParts {
   loadPeer?: PeerLoader;
+  loadManifest?: typeof loadManifest;
   loadFeeder?: FeederLoader;
 }
 
@@ -77,6 +80,7 @@ export class Shoal {
   readonly #pending = new Map<number, (error: Error) => void>();
   readonly #policy: LinkPolicy;
   readonly #loadPeer: PeerLoader;
+  readonly #loadManifest: typeof loadManifest;
   /** @internal */
   readonly playback: PlaybackWatch;
   /** What a player that cannot go on without the wasm peer does when that is lost. @internal */
@@ -93,6 +97,7 @@ export class Shoal {
   constructor(config: ShoalConfig = {}, parts: EngineParts = {}) {
     this.#config = resolveConfig(config);
     this.#loadPeer = parts.loadPeer ?? loadPeer;
+    this.#loadManifest = parts.loadManifest ?? loadManifest;
     this.#wanted = this.#config.startOn === 'load';
     this.#policy = new LinkPolicy(() => this.#applyPolicy());
     this.playback = new PlaybackWatch({
@@ -206,9 +211,10 @@ export class Shoal {
       const [Constructor, token] = await Promise.all([this.#loadPeer(), this.#token()]);
       if (generation !== this.#generation) return undefined;
       this.#stopTrapWatch = onTrap((error) => this.#fail(error));
-      const peer = new Constructor(this.#peerConfig(token), (type, detail) => {
+      const onEvent = (type: string, detail: object) => {
         if (generation === this.#generation) this.#onPeerEvent(type, detail);
-      });
+      };
+      const peer = new Constructor(this.#peerConfig(token), onEvent, createPage());
       this.#peer = peer;
       return peer;
     } catch (error) {
@@ -237,8 +243,9 @@ export class Shoal {
     if (!peer) return false;
     const generation = this.#generation;
     try {
-      await this.#guard(peer.open(url));
+      const manifest = await this.#loadManifest(url, this.#config.manifest);
       if (generation !== this.#generation) return false;
+      peer.open(...manifest);
       this.#opened = true;
       this.#setState('p2p');
       this.#applyPolicy();
@@ -323,13 +330,12 @@ export class Shoal {
 
   /** What the wasm peer is told: everything decided, nothing left out but what has no value. */
   #peerConfig(token: string | undefined): object {
-    const { tracker, manifest, token: _, startOn: __, ...rest } = this.#config;
+    const { tracker, manifest: _, token: __, startOn: ___, ...rest } = this.#config;
     return {
       ...rest,
       p2p: this.#allowed,
       upload: this.#policy.resolve(this.#config.upload),
       tracker: tracker.flat(),
-      ...(manifest !== undefined && { manifest: new URL(manifest, document.baseURI).href }),
       ...(token !== undefined && { token }),
     };
   }

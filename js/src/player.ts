@@ -6,6 +6,7 @@ import { FallbackError, messageOf } from './errors.js';
 import type { Feeder } from './feeder/feeder.js';
 import type { SegmentSource } from './feeder/source.js';
 import { type HlsConstructor, isPlainFile, type PlainMode, PlainPlayback } from './plain.js';
+import { loadSegment } from './plain-load.js';
 import type { Position } from './playback.js';
 import type { Rendition } from './wasm-api.js';
 
@@ -132,7 +133,7 @@ export class ShoalPlayer {
     return {
       started,
       ready,
-      load: (request) => shoal.loadSegment(request),
+      load: (request) => loadSegment(shoal, request),
       rate: () => shoal.ask((peer) => peer.rate()) || undefined,
       initDigest: (playlist, init) => shoal.ask((peer) => peer.initDigest(playlist, init)),
       onRendition: (index) => shoal.tell('rendition', { index }),

@@ -37,10 +37,40 @@ export interface Rendition {
   codecs: string;
 }
 
+/** What the wasm peer has the page do. */
+export interface Page {
+  /**
+   * Fetches `url`, or its bytes from `start` to `end` (exclusive; both -1 for everything). `onData` gets each piece; without
+   * it the result is the body, of `limit` bytes at most.
+   */
+  fetch(
+    url: string,
+    start: number,
+    end: number,
+    limit: number,
+    onData: ((piece: Uint8Array<ArrayBuffer>) => void) | undefined,
+  ): { done: Promise<unknown>; abort(): void };
+  /** Makes the page's key pair: ECDSA on P-256. The result is the public key, x‖y. */
+  makeKey(): Promise<Uint8Array>;
+  /** The signature over `message` by that key. Here and below arguments are views of the peer's memory. */
+  sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+  /** Is `signature` by `key` over `message`? `algorithm`: its DNSSEC number. Never rejects. */
+  verify(
+    algorithm: number,
+    key: Uint8Array<ArrayBuffer>,
+    signature: Uint8Array<ArrayBuffer>,
+    message: Uint8Array<ArrayBuffer>,
+  ): Promise<boolean>;
+  /** 16 random bytes. */
+  random(): Uint8Array;
+}
+
 /** The object that `wasm-peer` exports. Any call may throw a `WebAssembly.RuntimeError`: then it is lost. */
 export interface Peer {
-  open(url: string): Promise<void>;
+  /** Takes a manifest, whose URLs are relative to `base`. Throws an error whose name says why it is none. */
+  open(manifest: string, base: string): void;
   covers(playlist: string): boolean;
+  /** Rejects with an error named `uncovered` where no swarm has this segment. */
   loadSegment(
     id: number,
     playlist: string,
@@ -65,4 +95,4 @@ export interface Peer {
 }
 
 /** How a {@link Peer} is made. */
-export type PeerConstructor = new (config: object, onEvent: (type: string, detail: object) => void) => Peer;
+export type PeerConstructor = new (config: object, onEvent: (type: string, detail: object) => void, page: Page) => Peer;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Shoal } from '../src/engine.js';
 import { FallbackError } from '../src/errors.js';
 import type { FallbackDetail } from '../src/stats.js';
-import { FakePeer, loadFake, named, openEngine, settle, trap } from './fake-peer.js';
+import { FakePeer, fakeParts, loadFake, named, openEngine, settle, trap } from './fake-peer.js';
 
 const URL_A = 'http://example.test/media/index.m3u8';
 const request = { playlist: URL_A, segment: 3, url: 'http://example.test/3.m4s', start: -1, end: -1, deadline: 4000 };
@@ -25,7 +25,7 @@ describe('Shoal', () => {
   it('goes from off over loading to p2p, and hands down plain values', async () => {
     const shoal = new Shoal(
       { tracker: [['ws://a.test'], ['ws://b.test']], token: async () => 'secret', startOn: 'load' },
-      { loadPeer: loadFake },
+      fakeParts,
     );
     expect(shoal.state).toBe('off');
     const opening = shoal.open('media/index.m3u8');
@@ -39,10 +39,12 @@ describe('Shoal', () => {
       upload: true,
       maxPeers: 16,
     });
-    expect(peer.openedUrl).toBe(new URL('media/index.m3u8', document.baseURI).href);
+    const url = new URL('media/index.m3u8', document.baseURI).href;
+    expect(peer.opened.source).toBe(url);
     expect(shoal.covers(URL_A)).toBe(false);
     peer.opened.resolve();
     expect(await opening).toBe(true);
+    expect(peer.manifest).toEqual(['{}', url]);
     expect(shoal.state).toBe('p2p');
     expect(shoal.covers(URL_A)).toBe(true);
   });
@@ -64,7 +66,7 @@ describe('Shoal', () => {
   });
 
   it('contacts nobody before playback is wanted', async () => {
-    const shoal = new Shoal({}, { loadPeer: loadFake });
+    const shoal = new Shoal({}, fakeParts);
     void shoal.open(URL_A);
     await settle();
     expect(FakePeer.last.config.p2p).toBe(false);
@@ -76,7 +78,7 @@ describe('Shoal', () => {
 
   it('loads no wasm when P2P is off', async () => {
     const loadPeer = vi.fn(loadFake);
-    const shoal = new Shoal({ p2p: false }, { loadPeer });
+    const shoal = new Shoal({ p2p: false }, { ...fakeParts, loadPeer });
     expect(await shoal.open(URL_A)).toBe(false);
     expect(loadPeer).not.toHaveBeenCalled();
     expect(shoal.state).toBe('off');
@@ -99,7 +101,7 @@ describe('Shoal', () => {
   });
 
   it('falls back with the reason that open() gives, once per reason', async () => {
-    const shoal = new Shoal({}, { loadPeer: loadFake });
+    const shoal = new Shoal({}, fakeParts);
     const seen = watch(shoal);
     for (let round = 0; round < 2; round++) {
       const opening = shoal.open(URL_A);
@@ -117,10 +119,10 @@ describe('Shoal', () => {
   });
 
   it('keeps the peer of a player that needs it when there is no manifest', async () => {
-    const shoal = new Shoal({}, { loadPeer: loadFake });
+    const shoal = new Shoal({}, fakeParts);
     const opening = shoal.open(URL_A, true);
     await settle();
-    FakePeer.last.opened.reject(named('manifest-invalid', 'swarms[0]'));
+    FakePeer.last.opened.resolve(FakePeer.badManifest);
     expect(await opening).toBe(false);
     expect(shoal.state).toBe('fallback');
     expect(FakePeer.last.destroyed).toBe(0);
@@ -203,7 +205,7 @@ describe('Shoal', () => {
 
   it('sends stats once a second while someone listens', async () => {
     vi.useFakeTimers();
-    const shoal = new Shoal({}, { loadPeer: loadFake });
+    const shoal = new Shoal({}, fakeParts);
     const listener = vi.fn();
     shoal.on('stats', listener);
     vi.advanceTimersByTime(3000);

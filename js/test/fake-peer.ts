@@ -27,11 +27,16 @@ export function named(name: string, message: string): Error {
 
 export class FakePeer implements Peer {
   static made: FakePeer[] = [];
+  /** A manifest that the peer refuses. */
+  static readonly badManifest = '{"swarms":0}';
   readonly loads: Load[] = [];
   readonly cancelled: number[] = [];
   readonly deadlines: [number, number][] = [];
   readonly configured: object[] = [];
-  openedUrl = '';
+  /** What {@link open} has been called with. */
+  manifest: [json: string, base: string] | undefined;
+  /** Ends the manifest's download, which is begun with this source. */
+  opened!: { source: string; resolve(json?: string): void; reject(error: Error): void };
   destroyed = 0;
   /** Bytes per second. */
   measured = 0;
@@ -40,7 +45,6 @@ export class FakePeer implements Peer {
   figures: object = {};
   /** Thrown by every call from now on. */
   broken: Error | undefined;
-  opened!: { resolve(): void; reject(error: Error): void };
 
   constructor(
     readonly config: Record<string, unknown>,
@@ -59,12 +63,10 @@ export class FakePeer implements Peer {
     if (this.broken) throw this.broken;
   }
 
-  open(url: string): Promise<void> {
+  open(json: string, base: string): void {
     this.#check();
-    this.openedUrl = url;
-    return new Promise((resolve, reject) => {
-      this.opened = { resolve, reject };
-    });
+    this.manifest = [json, base];
+    if (json === FakePeer.badManifest) throw named('manifest-invalid', 'swarms[0]');
   }
 
   covers(playlist: string): boolean {
@@ -137,6 +139,15 @@ export class FakePeer implements Peer {
 /** Loads {@link FakePeer}. */
 export const loadFake: PeerLoader = () => Promise.resolve(FakePeer as never);
 
+/** In the place of the page: {@link FakePeer} and the manifest that a test lets arrive. */
+export const fakeParts = {
+  loadPeer: loadFake,
+  loadManifest: (source: string) =>
+    new Promise<[string, string]>((resolve, reject) => {
+      FakePeer.last.opened = { source, resolve: (json = '{}') => resolve([json, source]), reject };
+    }),
+};
+
 /** Lets everything that is ready run. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
@@ -145,7 +156,7 @@ export async function settle(): Promise<void> {
 /** An engine on a fake peer that is open. */
 export async function openEngine(): Promise<{ shoal: import('../src/engine.js').Shoal; peer: FakePeer }> {
   const { Shoal } = await import('../src/engine.js');
-  const shoal = new Shoal({ startOn: 'load' }, { loadPeer: loadFake });
+  const shoal = new Shoal({ startOn: 'load' }, fakeParts);
   const opening = shoal.open('http://example.test/media/index.m3u8');
   await settle();
   const peer = FakePeer.last;

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import Hls, { type FragmentLoaderContext, type Loader, type LoaderCallbacks, type LoaderConfiguration } from 'hls.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { upgrade, withShoal } from '../src/hls.js';
-import { FakePeer, loadFake, named, settle, trap } from './fake-peer.js';
+import { FakePeer, fakeParts, named, settle, trap } from './fake-peer.js';
 
 const MASTER = `#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",DEFAULT=YES,URI="audio.m3u8"
@@ -77,7 +77,7 @@ afterEach(() => {
 });
 
 function make(p2p: object = { startOn: 'load' }) {
-  const hls = new (upgrade(Hls, {}, { loadPeer: loadFake }))({ p2p, enableWorker: false });
+  const hls = new (upgrade(Hls, {}, fakeParts))({ p2p, enableWorker: false });
   instances.push(hls);
   return hls;
 }

@@ -3,7 +3,7 @@ import type { FeederLoader } from '../src/engine.js';
 import type { Feeder } from '../src/feeder/feeder.js';
 import type { SegmentSource } from '../src/feeder/source.js';
 import { ShoalPlayer } from '../src/player.js';
-import { FakePeer, loadFake, named, settle, trap } from './fake-peer.js';
+import { FakePeer, fakeParts, loadFake, named, settle, trap } from './fake-peer.js';
 
 const URL_A = 'http://example.test/media/index.m3u8';
 
@@ -57,7 +57,7 @@ class FakeFeeder implements Feeder {
 const loadFeeder: FeederLoader = async () => ({
   createFeeder: (video, url, source) => new FakeFeeder(video, url, source),
 });
-const parts = { loadPeer: loadFake, loadFeeder };
+const parts = { ...fakeParts, loadFeeder };
 
 class FakeHls {
   static made: FakeHls[] = [];
@@ -238,7 +238,7 @@ describe('ShoalPlayer', () => {
 
   it('plays over HTTP when the feeder does not load', async () => {
     const loadFeeder = () => Promise.reject(new TypeError('no network'));
-    const player = await ShoalPlayer.attachWith(video(), URL_A, {}, { loadPeer: loadFake, loadFeeder });
+    const player = await ShoalPlayer.attachWith(video(), URL_A, {}, { ...fakeParts, loadFeeder });
     const reasons: string[] = [];
     player.shoal.on('fallback', ({ reason }) => reasons.push(reason));
     await settle();

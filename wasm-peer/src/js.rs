@@ -2,7 +2,8 @@
 
 use core::pin::Pin;
 
-use js_sys::{Array, Object, Promise, Reflect};
+use js_sys::{Array, Object, Reflect};
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -40,6 +41,9 @@ impl Record {
     }
 }
 
+/// A closure given to JavaScript. One type for all: each further one would cost its own glue.
+pub(crate) type JsClosure = Closure<dyn Fn(JsValue)>;
+
 /// A member; `undefined` when there is none.
 #[inline(never)]
 pub(crate) fn get(object: &JsValue, name: &str) -> JsValue {
@@ -75,15 +79,4 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
 #[inline(never)]
 fn spawn_boxed(future: Pin<Box<dyn Future<Output = ()>>>) {
     wasm_bindgen_futures::spawn_local(future);
-}
-
-/// A promise of what a future results in.
-pub(crate) fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
-    promise_boxed(Box::pin(future))
-}
-
-// As above.
-#[inline(never)]
-fn promise_boxed(future: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>) -> Promise {
-    wasm_bindgen_futures::future_to_promise(future)
 }

@@ -4,11 +4,10 @@
 //! * [`peer`]: what JavaScript sees
 //! * [`engine`]: swarms, demands, origin fetches, the chunk store's budget
 //! * [`net`]: identity, tracker socket, signalling, connections
-//! * [`fetch`]: HTTP with ranges and abort
+//! * [`page`]: what the page does for all of it
 
-mod crypto;
 mod engine;
-mod fetch;
 mod js;
 mod net;
+mod page;
 mod peer;

@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::engine::{Config, Engine, Location};
-use crate::js::promise;
+use crate::page::Page;
 
 /// One source's peer: manifest, swarms, connections.
 #[wasm_bindgen]
@@ -17,16 +17,15 @@ pub struct Peer {
 impl Peer {
     /// Connects to nothing before a segment is asked for.
     #[wasm_bindgen(constructor)]
-    pub fn new(config: JsValue, on_event: Function) -> Peer {
+    pub fn new(config: JsValue, on_event: Function, page: Page) -> Peer {
         Peer {
-            engine: Engine::new(Config::read(&config), on_event),
+            engine: Engine::new(Config::read(&config), on_event, page),
         }
     }
 
-    /// Loads shoal.json.
-    pub fn open(&self, url: String) -> Promise {
-        let engine = self.engine.clone();
-        promise(async move { engine.open(&url).await.map(|()| JsValue::UNDEFINED) })
+    /// Takes a manifest (shoal.json), whose URLs are relative to `base`.
+    pub fn open(&self, manifest: &str, base: String) -> Result<(), JsValue> {
+        self.engine.open(manifest, base)
     }
 
     /// Does the manifest cover this playlist?

@@ -2,10 +2,10 @@
 
 import type { SegmentRequest } from '../engine.js';
 import { messageOf } from '../errors.js';
+import { type ByteRange, fetchBytes } from '../http.js';
 import { readTracks, type TrackInfo } from './boxes.js';
-import { FeederError } from './error.js';
-import { fetchBytes } from './fetch.js';
-import type { ByteRange, MediaPlaylist } from './hls/media.js';
+import { detached, FeederError } from './error.js';
+import type { MediaPlaylist } from './hls/media.js';
 import { type Host, sleep } from './host.js';
 import type { Listing } from './live.js';
 import { resolve } from './url.js';
@@ -116,7 +116,8 @@ async function fetchSection(host: Host, section: Section, playlist: string): Pro
       data = (await fetchBytes(url, range, MAX_INIT, host.signal)).bytes;
     } catch (error) {
       const delay = RETRIES[attempt];
-      if (delay === undefined || !host.alive) throw error instanceof FeederError ? error : failed(messageOf(error));
+      if (host.signal.aborted) throw detached();
+      if (delay === undefined || !host.alive) throw failed(messageOf(error));
       await sleep(delay, host.signal);
     }
   }

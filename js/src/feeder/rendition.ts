@@ -1,9 +1,9 @@
 /** One rendition: its media playlist, loaded once or, in live, again and again. */
 
 import { messageOf } from '../errors.js';
+import { fetchText } from '../http.js';
 import { mimeOf } from './codecs.js';
-import { FeederError, playlistError, unsupported } from './error.js';
-import { fetchBytes } from './fetch.js';
+import { detached, FeederError, playlistError, unsupported } from './error.js';
 import type { MediaPlaylist } from './hls/media.js';
 import { isMultivariant, MAX_LENGTH, type Playlist, parsePlaylist } from './hls/playlist.js';
 import { type Host, now } from './host.js';
@@ -106,15 +106,10 @@ function keep(host: Host, rendition: Rendition, loaded: Loaded): Loaded {
 /** Loads and parses a playlist; with it comes the URL its own URLs are relative to. */
 export async function loadPlaylist(host: Host, url: string, signal: AbortSignal): Promise<[Playlist, string]> {
   try {
-    const answer = await fetchBytes(url, undefined, MAX_LENGTH, signal, host.live);
-    let text: string;
-    try {
-      text = new TextDecoder('utf-8', { fatal: true }).decode(answer.bytes);
-    } catch {
-      throw new Error('the answer is not UTF-8');
-    }
-    return [parsePlaylist(text), answer.url];
+    const [text, base] = await fetchText(url, MAX_LENGTH, signal, host.live);
+    return [parsePlaylist(text), base];
   } catch (error) {
+    if (signal.aborted) throw detached();
     throw error instanceof FeederError ? error : playlistError(url, messageOf(error));
   }
 }

@@ -7,8 +7,6 @@ use crate::js::{array, get};
 /// See js/src/config.ts for what each option means.
 pub(crate) struct Config {
     pub(crate) trackers: Vec<String>,
-    /// Absolute URL of shoal.json, if it is not beside the playlist.
-    pub(crate) manifest: Option<String>,
     pub(crate) ice_servers: JsValue,
     pub(crate) p2p: bool,
     pub(crate) upload: bool,
@@ -28,7 +26,6 @@ impl Config {
                 .iter()
                 .filter_map(|url| url.as_string())
                 .collect(),
-            manifest: get(options, "manifest").as_string(),
             ice_servers: JsValue::UNDEFINED,
             p2p: true,
             upload: true,

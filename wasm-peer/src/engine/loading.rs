@@ -10,40 +10,23 @@ use js_sys::{Promise, Uint8Array};
 use ppspp::segment_table::MAX_ENCODED_LENGTH;
 use ppspp::swarm::{Config as SwarmConfig, Input};
 use ppspp::{FetchId, Live, PeerId, SegmentTable, Swarm, SwarmMetadata, Timestamp};
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{AbortController, Url};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Url;
 
 use super::stream::{Load, Location, Stream, Table};
 use super::{Engine, Inner};
-use crate::fetch::{self, FetchError};
-use crate::js::{Record, error, spawn};
+use crate::js::{JsClosure, error, get_text, spawn};
 
-/// Longest segment loaded whole into memory, in bytes.
-const MAX_SEGMENT: usize = 512 << 20;
 /// Segment tables together up to this size are fetched with the manifest, larger ones when they are needed.
 const EAGER_TABLES: u64 = 64 << 10;
 /// Bytes of a table's row.
 const TABLE_ROW: u64 = 40;
 
-/// What a player gets when the origin failed. `status` 0 = no answer.
-pub(super) fn http_error(status: u16) -> js_sys::Error {
-    let message = if status == 0 {
-        "the origin did not answer".to_owned()
-    } else {
-        ["the origin answered HTTP ", &status.to_string()].concat()
-    };
-    let error = error("HttpError", &message);
-    let record: &Record = error.unchecked_ref();
-    record.number("status", status.into());
-    error
-}
-
-fn fetch_error(failure: &FetchError) -> js_sys::Error {
-    match failure {
-        FetchError::Aborted => error("AbortError", "the load was cancelled"),
-        FetchError::Status(status) => http_error(*status),
-        FetchError::Network(_) | FetchError::TooLarge => http_error(0),
-    }
+/// What a player gets for a segment that no swarm has: it asks the origin as a page without Shoal would.
+fn uncovered() -> JsValue {
+    error("uncovered", "no swarm has this segment").into()
 }
 
 /// A URL without query and fragment: signed URLs differ in these from viewer to viewer.
@@ -62,32 +45,16 @@ fn resolve(url: &str, base: &str) -> Option<String> {
 }
 
 impl Engine {
-    /// Loads the manifest for `url`. See ARCHITECTURE.md for the reasons it rejects with.
-    pub(crate) async fn open(&self, url: &str) -> Result<(), JsValue> {
+    /// Takes a manifest, whose URLs are relative to `base`.
+    ///
+    /// # Errors
+    /// An `Error` named `manifest-invalid` that says what is wrong with it.
+    pub(crate) fn open(&self, json: &str, base: String) -> Result<(), JsValue> {
         let inner = &self.0;
-        let named = inner.config.borrow().manifest.clone();
-        let manifest_url = named
-            .or_else(|| resolve("shoal.json", bare(url)))
-            .ok_or_else(|| error("manifest-missing", &["not a URL: ", url].concat()))?;
-        let abort = AbortController::new()?;
-        let (json, answered) = fetch::document(&manifest_url, content::manifest::MAX_LENGTH, &abort.signal())
-            .await
-            .map_err(|failure| match failure {
-                FetchError::TooLarge => error("manifest-invalid", "shoal.json is longer than 1 MiB"),
-                failure => {
-                    let message = [manifest_url.as_str(), ": ", &failure.to_string()].concat();
-                    error("manifest-missing", &message)
-                }
-            })?;
-        let manifest = Manifest::parse(&json).map_err(|invalid| {
-            let message = [manifest_url.as_str(), ": ", &invalid.to_string()].concat();
+        let manifest = Manifest::parse(json).map_err(|invalid| {
+            let message = [base.as_str(), ": ", &invalid.to_string()].concat();
             error("manifest-invalid", &message)
         })?;
-        let base = if answered.is_empty() {
-            manifest_url
-        } else {
-            answered
-        };
         let streams: Vec<Rc<Stream>> = manifest
             .swarms
             .iter()
@@ -150,7 +117,7 @@ impl Engine {
             .filter(|stream| stream.segments().is_none_or(|count| segment < count))
         {
             Some(stream) => inner.load(&stream, load, deadline_ms),
-            None => inner.load_plain(None, load),
+            None => load.reject(&uncovered()),
         }
         promise
     }
@@ -180,33 +147,16 @@ impl Engine {
                 continue;
             };
             load.reject(&cancelled);
-            match &load.abort {
-                Some(abort) => abort.abort(),
-                None if !stream.is_awaited(load.segment) => {
-                    inner.input(
-                        &stream,
-                        Input::Withdraw {
-                            segment: load.segment,
-                        },
-                    );
-                    stream.locations.borrow_mut().remove(load.segment);
-                }
-                None => {}
+            if !stream.is_awaited(load.segment) {
+                inner.input(
+                    &stream,
+                    Input::Withdraw {
+                        segment: load.segment,
+                    },
+                );
+                stream.locations.borrow_mut().remove(load.segment);
             }
             return;
-        }
-        let plain = {
-            let mut plain = inner.plain.borrow_mut();
-            plain
-                .iter()
-                .position(|load| load.id == id)
-                .map(|index| plain.remove(index))
-        };
-        if let Some(load) = plain {
-            load.reject(&cancelled);
-            if let Some(abort) = &load.abort {
-                abort.abort();
-            }
         }
     }
 
@@ -255,7 +205,7 @@ impl Inner {
         };
         self.load_table(stream);
         if plain {
-            return self.load_plain(Some(stream), load);
+            return load.reject(&uncovered());
         }
         let segment = load.segment;
         stream
@@ -270,46 +220,6 @@ impl Inner {
     fn demand(&self, stream: &Rc<Stream>, segment: u32, deadline_ms: f64) {
         let deadline = self.now() + ppspp::seconds(deadline_ms.clamp(0.0, 1e9) / 1000.0);
         self.input(stream, Input::Demand { segment, deadline });
-    }
-
-    /// Straight from the origin, as a page without Shoal would.
-    fn load_plain(&self, stream: Option<&Rc<Stream>>, mut load: Load) {
-        let Ok(abort) = AbortController::new() else {
-            return load.reject(&http_error(0));
-        };
-        let signal = abort.signal();
-        load.abort = Some(abort);
-        let (id, location) = (load.id, load.location.clone());
-        match stream {
-            Some(stream) => stream.loads.borrow_mut().push(load),
-            None => self.plain.borrow_mut().push(load),
-        }
-        let (this, stream) = (self.this.clone(), stream.cloned());
-        spawn(async move {
-            let body = fetch::bytes(&location.url, location.range, MAX_SEGMENT, &signal).await;
-            let Some(inner) = this.upgrade() else { return };
-            let load = match &stream {
-                Some(stream) => stream.take_load(id),
-                None => {
-                    let mut plain = inner.plain.borrow_mut();
-                    plain
-                        .iter()
-                        .position(|load| load.id == id)
-                        .map(|index| plain.remove(index))
-                }
-            };
-            let Some(load) = load else { return };
-            match body {
-                Ok(body) => {
-                    inner.counters.borrow_mut().http_bytes += body.len() as u64;
-                    if let Some(stream) = &stream {
-                        stream.http_bytes.set(stream.http_bytes.get() + body.len() as u64);
-                    }
-                    load.resolve(&Uint8Array::from(body.as_slice()).buffer());
-                }
-                Err(failure) => load.reject(&fetch_error(&failure)),
-            }
-        });
     }
 
     /// Fetches a playlist's segment table, once.
@@ -327,12 +237,17 @@ impl Inner {
         );
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
         spawn(async move {
-            let found = match &url {
-                Some(url) => fetch_table(url).await,
-                None => Err("not a URL".to_owned()),
+            let found = match url.zip(this.upgrade()) {
+                Some((url, inner)) => {
+                    let done = inner.page.get(&url, MAX_ENCODED_LENGTH).done();
+                    // Nothing is kept alive by a transfer.
+                    drop(inner);
+                    JsFuture::from(done).await
+                }
+                None => Err(error("HttpError", "not a URL").into()),
             };
             let Some(inner) = this.upgrade() else { return };
-            match found.and_then(|table| inner.swarm(&stream, table)) {
+            match inner.swarm(&stream, found) {
                 Ok(swarm) => {
                     stream.table.replace(Table::Ready(Box::new(swarm)));
                     inner.swarm_ready(&stream);
@@ -346,7 +261,11 @@ impl Inner {
         });
     }
 
-    fn swarm(&self, stream: &Stream, table: SegmentTable) -> Result<Swarm, String> {
+    /// The swarm, by the answer for its segment table.
+    fn swarm(&self, stream: &Stream, answer: Result<JsValue, JsValue>) -> Result<Swarm, String> {
+        let table = answer.map_err(|failure| get_text(&failure, "message").unwrap_or_default())?;
+        let table =
+            SegmentTable::decode(&Uint8Array::from(table).to_vec()).map_err(|invalid| invalid.to_string())?;
         let chunk_size = self.manifest_chunk_size.get();
         stream
             .entry
@@ -410,7 +329,6 @@ impl Inner {
             .loads
             .borrow()
             .iter()
-            .filter(|load| load.abort.is_none())
             .map(|load| (load.segment, load.deadline.get() - now))
             .collect();
         for (segment, deadline) in waiting {
@@ -421,75 +339,64 @@ impl Inner {
     /// This playlist goes over plain HTTP from now on.
     pub(super) fn go_plain(&self, stream: &Rc<Stream>) {
         stream.table.replace(Table::Plain);
-        for abort in stream.fetches.take().values() {
-            abort.abort();
-        }
+        stream.abort_fetches();
         if let Some(network) = self.network() {
             network.leave(&stream.swarm_id());
         }
-        let waiting: Vec<Load> = {
-            let mut loads = stream.loads.borrow_mut();
-            let (waiting, rest) = loads.drain(..).partition(|load| load.abort.is_none());
-            *loads = rest;
-            waiting
-        };
-        waiting
-            .into_iter()
-            .for_each(|load| self.load_plain(Some(stream), load));
+        let uncovered = uncovered();
+        for load in stream.loads.take() {
+            load.reject(&uncovered);
+        }
     }
 
     /// Fetches bytes of a segment for a swarm.
     pub(super) fn fetch_origin(&self, stream: &Rc<Stream>, fetch: FetchId, segment: u32, bytes: Range<u64>) {
         let location = stream.locations.borrow().get(segment).cloned();
-        let (Some(location), Ok(abort)) = (location, AbortController::new()) else {
+        let Some(location) = location else {
             return self.input(stream, Input::OriginFailed { fetch });
         };
-        let signal = abort.signal();
-        stream.fetches.borrow_mut().insert(fetch, abort);
         let size = stream
             .with_swarm(|swarm| swarm.segments().size(segment))
             .flatten();
         // The whole of a resource is asked for as a player would: without a Range, for every cache's sake.
-        let range = match location.range {
-            Some((start, end)) => Some((start + bytes.start, start.saturating_add(bytes.end).min(end))),
-            None if bytes.start == 0 && size.is_none_or(|size| bytes.end >= size) => None,
-            None => Some((bytes.start, bytes.end)),
+        let (start, end) = match location.range {
+            Some((start, end)) => (
+                (start + bytes.start) as f64,
+                start.saturating_add(bytes.end).min(end) as f64,
+            ),
+            None if bytes.start == 0 && size.is_none_or(|size| bytes.end >= size) => (-1.0, -1.0),
+            None => (bytes.start as f64, bytes.end as f64),
         };
-        let (this, stream) = (self.this.clone(), Rc::clone(stream));
-        spawn(async move {
-            let mut on_data = |piece: &Uint8Array| {
-                if let Some(inner) = this.upgrade() {
-                    let data = Bytes::from(piece.to_vec());
-                    inner.input(&stream, Input::OriginData { fetch, data });
-                }
-            };
-            let result = fetch::stream(&location.url, range, &signal, &mut on_data).await;
-            let Some(inner) = this.upgrade() else { return };
-            // A fetch that was cancelled is off the list already.
-            let known = stream.fetches.borrow_mut().remove(fetch).is_some();
-            if let Err(FetchError::Status(status)) = &result {
-                stream.last_status.set(*status);
-            } else {
-                stream.last_status.set(0);
-            }
-            if known {
-                // To a swarm that has all the bytes the number means nothing any more.
-                inner.input(
-                    &stream,
-                    match result {
-                        Ok(()) => Input::OriginEnd { fetch },
-                        Err(_) => Input::OriginFailed { fetch },
-                    },
-                );
+        let (this, for_data) = (self.this.clone(), (self.this.clone(), Rc::clone(stream)));
+        let on_data: JsClosure = Closure::new(move |piece: JsValue| {
+            let (this, stream) = &for_data;
+            if let Some(inner) = this.upgrade() {
+                let data = Bytes::from(Uint8Array::from(piece).to_vec());
+                inner.input(stream, Input::OriginData { fetch, data });
             }
         });
+        let transfer = self
+            .page
+            .fetch(&location.url, start, end, f64::INFINITY, on_data.as_ref());
+        let done = transfer.done();
+        stream.fetches.borrow_mut().insert(fetch, transfer);
+        let stream = Rc::clone(stream);
+        spawn(async move {
+            let result = JsFuture::from(done).await;
+            drop(on_data);
+            let Some(inner) = this.upgrade() else { return };
+            // A fetch that was cancelled is off the list already: to its swarm the number means nothing any more.
+            if stream.fetches.borrow_mut().remove(fetch).is_none() {
+                return;
+            }
+            let input = match result {
+                Ok(_) => Input::OriginEnd { fetch },
+                Err(failure) => {
+                    stream.last_failure.replace(failure);
+                    Input::OriginFailed { fetch }
+                }
+            };
+            inner.input(&stream, input);
+        });
     }
-}
-
-async fn fetch_table(url: &str) -> Result<SegmentTable, String> {
-    let abort = AbortController::new().map_err(|_| "no AbortController".to_owned())?;
-    let bytes = fetch::bytes(url, None, MAX_ENCODED_LENGTH, &abort.signal())
-        .await
-        .map_err(|failure| failure.to_string())?;
-    SegmentTable::decode(&bytes).map_err(|invalid| invalid.to_string())
 }

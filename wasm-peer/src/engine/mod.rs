@@ -22,6 +22,7 @@ use wasm_bindgen::JsValue;
 use crate::js::{Record, error};
 use crate::net::timer::{Clock, Timer};
 use crate::net::{Lane, LinkId, Network, SwarmReport};
+use crate::page::Page;
 
 pub(crate) use config::Config;
 use counters::Counters;
@@ -45,6 +46,7 @@ enum Networking {
 struct Inner {
     this: Weak<Inner>,
     on_event: Function,
+    page: Page,
     config: RefCell<Config>,
     clock: Clock,
     time_origin: f64,
@@ -71,13 +73,11 @@ struct Inner {
     /// When (page milliseconds) to look whether there are enough neighbours.
     next_find: Cell<f64>,
     turn: Cell<usize>,
-    /// Loads that the manifest does not cover.
-    plain: RefCell<Vec<stream::Load>>,
     closed: Cell<bool>,
 }
 
 impl Engine {
-    pub(crate) fn new(config: Config, on_event: Function) -> Self {
+    pub(crate) fn new(config: Config, on_event: Function, page: Page) -> Self {
         let clock = Clock::new();
         let created = clock.now();
         let performance = crate::js::get(&js_sys::global(), "performance");
@@ -87,6 +87,7 @@ impl Engine {
             Inner {
                 this: this.clone(),
                 on_event,
+                page,
                 config: RefCell::new(config),
                 clock,
                 time_origin,
@@ -112,7 +113,6 @@ impl Engine {
                 next_upload_turn: Cell::new(f64::INFINITY),
                 next_find: Cell::new(f64::INFINITY),
                 turn: Cell::new(0),
-                plain: RefCell::default(),
                 closed: Cell::new(false),
             }
         }))
@@ -132,18 +132,10 @@ impl Engine {
         inner.stop_network();
         let gone = error("AbortError", "the peer was destroyed");
         for stream in inner.streams() {
-            for abort in stream.fetches.take().values() {
-                abort.abort();
-            }
+            stream.abort_fetches();
             for load in stream.loads.take() {
                 load.reject(&gone);
             }
-        }
-        for load in inner.plain.take() {
-            if let Some(abort) = &load.abort {
-                abort.abort();
-            }
-            load.reject(&gone);
         }
         inner.timer.stop();
     }
@@ -220,9 +212,9 @@ impl Inner {
                 bytes,
             } => self.fetch_origin(stream, fetch, segment, bytes),
             Output::CancelOrigin { fetch } => {
-                let abort = stream.fetches.borrow_mut().remove(fetch);
-                if let Some(abort) = abort {
-                    abort.abort();
+                let transfer = stream.fetches.borrow_mut().remove(fetch);
+                if let Some(transfer) = transfer {
+                    transfer.abort();
                 }
             }
             Output::FetchProof { segment } => self.fetch_proof(stream, segment),
@@ -294,7 +286,7 @@ impl Inner {
                 self.report(stream);
             }
             Event::SegmentFailed { segment } => {
-                let failure = loading::http_error(stream.last_status.get());
+                let failure = stream.last_failure.borrow().clone();
                 stream
                     .take_loads(segment)
                     .iter()

@@ -77,14 +77,14 @@ impl Inner {
                 token: config.token.clone(),
             }
         };
-        let (this, for_events) = (self.this.clone(), self.this.clone());
+        let (this, for_events, page) = (self.this.clone(), self.this.clone(), self.page.clone());
         crate::js::spawn(async move {
             let on_event = Rc::new(move |event| {
                 if let Some(inner) = for_events.upgrade() {
                     inner.net_event(event);
                 }
             });
-            let network = Network::new(config, on_event).await;
+            let network = Network::new(config, page, on_event).await;
             let Some(inner) = this.upgrade() else { return };
             match network {
                 Ok(network) => {

@@ -2,16 +2,17 @@
 
 use std::rc::Rc;
 
-use crate::js::spawn;
 use bytes::Bytes;
+use js_sys::Uint8Array;
 use ppspp::live::{SIGNATURE_LENGTH, SignatureAlgorithm};
 use ppspp::swarm::{Input, Member};
 use ppspp::{CheckId, PeerId, Timestamp};
-use web_sys::AbortController;
+use wasm_bindgen_futures::JsFuture;
 
 use super::stream::Stream;
 use super::{Inner, loading};
-use crate::{crypto, fetch};
+use crate::js::spawn;
+use crate::page::Page;
 
 impl Inner {
     /// Has a signature of the stream's publisher checked.
@@ -25,9 +26,11 @@ impl Inner {
         let Some(key) = stream.entry.live_key() else {
             return;
         };
-        let (this, stream) = (self.this.clone(), Rc::clone(stream));
+        let (this, stream, page) = (self.this.clone(), Rc::clone(stream), self.page.clone());
         spawn(async move {
-            let valid = crypto::verify(key.algorithm(), key.key(), &signature, &message).await;
+            let valid = page
+                .genuine(key.algorithm(), key.key(), &signature, &message)
+                .await;
             if let Some(inner) = this.upgrade() {
                 inner.input(&stream, Input::SignatureChecked { check, valid });
             }
@@ -42,17 +45,15 @@ impl Inner {
             .get(segment)
             .filter(|location| location.range.is_none())
             .map(|location| loading::proof_url(&location.url));
+        let done = url.map(|url| self.page.get(&url, ppspp::proof::MAX_ENCODED_LENGTH).done());
         let (this, stream) = (self.this.clone(), Rc::clone(stream));
         spawn(async move {
-            let proof = match (url, AbortController::new()) {
-                (Some(url), Ok(abort)) => {
-                    let limit = ppspp::proof::MAX_ENCODED_LENGTH;
-                    fetch::bytes(&url, None, limit, &abort.signal()).await.ok()
-                }
-                _ => None,
+            let proof = match done {
+                Some(done) => JsFuture::from(done).await.ok(),
+                None => None,
             };
             if let Some(inner) = this.upgrade() {
-                let proof = proof.map(Bytes::from);
+                let proof = proof.map(|proof| Bytes::from(Uint8Array::from(proof).to_vec()));
                 inner.input(&stream, Input::Proof { segment, proof });
             }
         });
@@ -62,10 +63,10 @@ impl Inner {
     pub(super) fn check_certificate(&self, stream: &Rc<Stream>, check: CheckId, der: Bytes) {
         let key = self.tracker_key.borrow().clone();
         let now = self.unix_ms() / 1000;
-        let (this, stream) = (self.this.clone(), Rc::clone(stream));
+        let (this, stream, page) = (self.this.clone(), Rc::clone(stream), self.page.clone());
         spawn(async move {
             let member = match key {
-                Some(key) => member(&key, stream.swarm_id().as_ref(), now, &der).await,
+                Some(key) => member(&page, &key, stream.swarm_id().as_ref(), now, &der).await,
                 None => None,
             };
             if let Some(inner) = this.upgrade() {
@@ -90,12 +91,12 @@ impl Inner {
 }
 
 /// Whose certificate it is, if it is good.
-async fn member(key: &[u8], swarm_id: &[u8], now: u64, der: &[u8]) -> Option<Member> {
+async fn member(page: &Page, key: &[u8], swarm_id: &[u8], now: u64, der: &[u8]) -> Option<Member> {
     let parsed = certificate::parse(der).ok()?;
     certificate::check(&parsed, swarm_id, now).ok()?;
     let (&number, key) = key.split_first()?;
     let algorithm = SignatureAlgorithm::from_number(number)?;
-    let genuine = crypto::verify(algorithm, key, &parsed.signature, parsed.tbs).await;
+    let genuine = page.genuine(algorithm, key, &parsed.signature, parsed.tbs).await;
     genuine.then(|| Member {
         peer: PeerId(parsed.membership.peer_id),
         expires: Timestamp(parsed.membership.not_after * 1_000_000),

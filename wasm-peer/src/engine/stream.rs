@@ -10,7 +10,9 @@ use ppspp::sorted_map::SortedMap;
 use ppspp::swarm::ChunkState;
 use ppspp::{FetchId, Source, Swarm, SwarmId};
 use wasm_bindgen::JsValue;
-use web_sys::AbortController;
+
+use crate::js::error;
+use crate::page::Transfer;
 
 /// What a chunk is for display (ARCHITECTURE.md, `chunkMap`).
 pub(crate) mod shown {
@@ -40,8 +42,6 @@ pub(crate) struct Load {
     pub(crate) deadline: Cell<f64>,
     resolve: Function,
     reject: Function,
-    /// Set while the load goes straight to the origin.
-    pub(crate) abort: Option<AbortController>,
 }
 
 impl Load {
@@ -58,7 +58,6 @@ impl Load {
                 deadline: Cell::new(deadline),
                 resolve,
                 reject,
-                abort: None,
             },
             promise,
         )
@@ -92,7 +91,7 @@ pub(crate) struct Stream {
     pub(crate) entry: SwarmEntry,
     pub(crate) table: RefCell<Table>,
     pub(crate) loads: RefCell<Vec<Load>>,
-    pub(crate) fetches: RefCell<SortedMap<FetchId, AbortController>>,
+    pub(crate) fetches: RefCell<SortedMap<FetchId, Transfer>>,
     /// Where wanted segments are at the origin.
     pub(crate) locations: RefCell<SortedMap<u32, Location>>,
     /// Where each chunk came from, for display: segment → a byte a chunk.
@@ -101,8 +100,8 @@ pub(crate) struct Stream {
     pub(crate) p2p_bytes: Cell<u64>,
     pub(crate) http_bytes: Cell<u64>,
     pub(crate) uploaded_bytes: Cell<u64>,
-    /// HTTP status of the last failed fetch; 0 = no answer.
-    pub(crate) last_status: Cell<u16>,
+    /// Why a fetch from the origin failed last.
+    pub(crate) last_failure: RefCell<JsValue>,
     pub(crate) seeding: Cell<bool>,
     /// What the swarm was last told of neighbours to come.
     pub(crate) prospects: Cell<bool>,
@@ -122,7 +121,7 @@ impl Stream {
             p2p_bytes: Cell::new(0),
             http_bytes: Cell::new(0),
             uploaded_bytes: Cell::new(0),
-            last_status: Cell::new(0),
+            last_failure: RefCell::new(error("HttpError", "the origin's answer is incomplete").into()),
             seeding: Cell::new(false),
             prospects: Cell::new(false),
         }
@@ -149,9 +148,7 @@ impl Stream {
     /// Takes the loads of a segment off the list.
     pub(crate) fn take_loads(&self, segment: u32) -> Vec<Load> {
         let mut loads = self.loads.borrow_mut();
-        let (taken, rest) = loads
-            .drain(..)
-            .partition(|load| load.segment == segment && load.abort.is_none());
+        let (taken, rest) = loads.drain(..).partition(|load| load.segment == segment);
         *loads = rest;
         taken
     }
@@ -165,10 +162,12 @@ impl Stream {
 
     /// Does anybody wait for this segment from the swarm?
     pub(crate) fn is_awaited(&self, segment: u32) -> bool {
-        self.loads
-            .borrow()
-            .iter()
-            .any(|load| load.segment == segment && load.abort.is_none())
+        self.loads.borrow().iter().any(|load| load.segment == segment)
+    }
+
+    /// Ends all transfers from the origin.
+    pub(crate) fn abort_fetches(&self) {
+        self.fetches.take().values().for_each(Transfer::abort);
     }
 
     /// Remembers a chunk's source for display.

@@ -20,7 +20,7 @@ use web_sys::{
 };
 
 use super::Lane;
-use crate::js::get;
+use crate::js::{JsClosure, get};
 
 /// Bytes that may wait in the bulk channel (peer-protocol §12.3).
 pub(super) const HIGH_WATER: usize = 256 * 1024;
@@ -59,9 +59,6 @@ pub(super) enum LinkEvent {
 
 /// Receives the events of all links.
 pub(super) type LinkSink = Rc<dyn Fn(LinkId, LinkEvent)>;
-
-/// A closure given to JS as a listener. One type for all: each further one would cost its own glue.
-pub(super) type JsClosure = Closure<dyn Fn(JsValue)>;
 
 /// The closures of what has been closed: to be dropped on a later turn of the event loop.
 pub(super) struct Remains {

@@ -12,7 +12,7 @@ use wasm_bindgen::JsValue;
 
 use super::link::{Health, Link, LinkEvent, LinkSpec, Phase};
 use super::signalling::Outgoing;
-use super::{Inner, NetEvent, identity};
+use super::{Inner, NetEvent};
 
 /// An attempt that has not come up is given up after this, milliseconds (tracker-protocol §5, offer
 /// lifetime).
@@ -94,7 +94,7 @@ impl Inner {
     }
 
     fn dial(&self, dial: Dial) {
-        let offer_id = encode_base64url(&identity::random_id());
+        let offer_id = encode_base64url(&self.identity.random_id());
         let peer = dial.peer;
         if let Some(link) = self.add_link(peer, dial.swarm, dial.via, offer_id, true) {
             self.negotiate(link, async |link| link.offer().await);

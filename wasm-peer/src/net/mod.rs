@@ -8,15 +8,15 @@
 //!   [`ppspp::neighbourhood`].
 //! * [`auxiliary`]: what neighbours tell each other beside the peer protocol. [`relay`]: whose envelopes are passed
 //!   on.
-//! * [`timer`]: the one `setTimeout`. [`page`]: leaving and coming back.
+//! * [`timer`]: the one `setTimeout`. [`lifecycle`]: leaving and coming back.
 //!
 //! Nothing here holds a `RefCell` borrow across a call into JS or into the handler of events.
 
 mod auxiliary;
 mod identity;
+mod lifecycle;
 mod link;
 mod links;
-mod page;
 mod relay;
 mod replay;
 mod signalling;
@@ -44,6 +44,7 @@ use socket::Tracker;
 use timer::{Clock, Timer};
 
 use crate::js::{Record, error, get, get_text};
+use crate::page::Page;
 
 /// What the network tells the engine.
 pub enum NetEvent {
@@ -201,7 +202,7 @@ struct Inner {
     replay: RefCell<ReplayWindow>,
 
     tracker: Tracker,
-    page: RefCell<Option<page::Listeners>>,
+    lifecycle: RefCell<Option<lifecycle::Listeners>>,
     destroyed: Cell<bool>,
 }
 
@@ -211,12 +212,16 @@ impl Network {
     /// # Errors
     /// An `Error` named `webrtc-missing` or `crypto-missing` when the browser or its policy lacks what is
     /// needed.
-    pub async fn new(config: NetConfig, on_event: Rc<dyn Fn(NetEvent)>) -> Result<Network, JsValue> {
+    pub async fn new(
+        config: NetConfig,
+        page: Page,
+        on_event: Rc<dyn Fn(NetEvent)>,
+    ) -> Result<Network, JsValue> {
         let rtc_configuration = checked_configuration(&config)?;
-        let identity = Identity::generate().await?;
+        let identity = Identity::generate(page).await?;
         let tracker = Tracker::new(&config, &identity);
         let limits = Limits::up_to(config.max_peers);
-        let neighbourhood = Neighbourhood::new(identity.peer_id(), limits, identity::random_seed());
+        let neighbourhood = Neighbourhood::new(identity.peer_id(), limits, identity.random_seed());
         let inner = Rc::new_cyclic(|this: &Weak<Inner>| {
             let (for_timer, for_links) = (this.clone(), this.clone());
             Inner {
@@ -250,12 +255,12 @@ impl Network {
                 checking: Cell::new(false),
                 replay: RefCell::default(),
                 tracker,
-                page: RefCell::default(),
+                lifecycle: RefCell::default(),
                 destroyed: Cell::new(false),
             }
         });
-        let listeners = page::Listeners::new(&inner.this);
-        inner.page.replace(Some(listeners));
+        let listeners = lifecycle::Listeners::new(&inner.this);
+        inner.lifecycle.replace(Some(listeners));
         Ok(Network { inner })
     }
 
@@ -398,7 +403,7 @@ impl Network {
         inner.outbox.take();
         inner.inbox.take();
         inner.timer.stop();
-        let listeners = inner.page.take();
+        let listeners = inner.lifecycle.take();
         // This may run inside one of the closures that are to be dropped: they live until JS is back in its
         // event loop.
         crate::js::spawn(async move {

@@ -12,11 +12,11 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, WebSocket};
 
-use super::identity::{self, Identity};
-use super::link::{JsClosure, Phase, Remains};
+use super::identity::Identity;
+use super::link::{Phase, Remains};
 use super::timer::Clock;
 use super::{Inner, NetConfig, NetEvent, SwarmReport};
-use crate::js::get_text;
+use crate::js::{JsClosure, get_text};
 
 /// Longest reason of a lost tracker that is passed on, characters.
 const MAX_REASON: usize = 200;
@@ -36,7 +36,7 @@ pub(super) struct Tracker {
 impl Tracker {
     pub(super) fn new(config: &NetConfig, identity: &Identity) -> Tracker {
         let tiers = config.trackers.iter().map(|url| vec![url.clone()]).collect();
-        let seed = identity::random_seed();
+        let seed = identity.random_seed();
         let mut settings = ClientConfig::new(tiers, identity.key_blob().to_vec(), seed);
         settings.token.clone_from(&config.token);
         Tracker {

@@ -1,13 +1,11 @@
 /** Media playlists (RFC 8216 §4.3.2, §4.3.3). */
 
+import type { ByteRange } from '../../http.js';
 import { readAttributes } from './attributes.js';
 import { checkUri, decimal, fail, integer, type Line } from './lines.js';
 
 const MAX_SEGMENTS = 100_000;
 const MAX_INIT_SECTIONS = 256;
-
-/** A part of a resource: its first byte, and the one after its last. */
-export type ByteRange = [start: number, end: number];
 
 /** A playlist of segments. */
 export interface MediaPlaylist {

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { fetchBytes } from '../../src/feeder/fetch.js';
-import type { ByteRange } from '../../src/feeder/hls/media.js';
+import { type ByteRange, fetchBytes, fetchText, stream } from '../src/http.js';
 
 const URL_A = 'http://example.test/init.mp4';
 
@@ -65,11 +64,40 @@ describe('fetchBytes', () => {
 
   it('says what went wrong', async () => {
     serve(404, {});
-    await expect(load()).rejects.toThrow('HTTP status 404');
+    await expect(load()).rejects.toMatchObject({ name: 'HttpError', message: 'HTTP status 404', status: 404 });
     serve(204, {});
     await expect(load()).rejects.toThrow('HTTP status 204');
     vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')));
     await expect(load()).rejects.toThrow('no answer: Failed to fetch');
-    await expect(load(undefined, 100, AbortSignal.abort())).rejects.toMatchObject({ kind: 'detached' });
+    await expect(load(undefined, 100, AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
+describe('stream', () => {
+  it('hands out what belongs to the range, as it comes', async () => {
+    serve(200, {}, [0, 1, 2], [3, 4], [5, 6, 7, 8], [9]);
+    const pieces: number[][] = [];
+    await stream(URL_A, [4, 7], new AbortController().signal, (piece) => pieces.push([...piece]));
+    expect(pieces).toEqual([[4], [5, 6]]);
+  });
+
+  it('ends with the first error of whoever takes the pieces', async () => {
+    const { cancelled } = serve(200, {}, [1], [2], [3]);
+    const taker = () => {
+      throw new Error('full');
+    };
+    await expect(stream(URL_A, undefined, new AbortController().signal, taker)).rejects.toThrow('full');
+    expect(cancelled).toHaveBeenCalled();
+  });
+});
+
+describe('fetchText', () => {
+  const text = () => fetchText(URL_A, 100, new AbortController().signal);
+
+  it('reads UTF-8, without its byte order mark', async () => {
+    serve(200, {}, [0xef, 0xbb, 0xbf, 0x61], [0xc3], [0xa9]);
+    expect(await text()).toEqual(['aé', URL_A]);
+    serve(200, {}, [0xff]);
+    await expect(text()).rejects.toThrow('the answer is not UTF-8');
   });
 });

@@ -7,8 +7,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::Inner;
-use super::link::JsClosure;
-use crate::js::get;
+use crate::js::{JsClosure, get};
 
 /// Listens to `pagehide` and `pageshow` while it lives.
 pub(super) struct Listeners {
