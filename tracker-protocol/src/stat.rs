@@ -2,6 +2,7 @@
 
 use json::Writer;
 
+use crate::chunk_map::MapReport;
 use crate::read::{Members, Read};
 use crate::write::{Fields, Write};
 
@@ -27,6 +28,9 @@ pub struct Stat {
 pub struct StatExt {
     /// What the viewer got.
     pub qos: Option<Qos>,
+    /// The chunks it has. SEEDERs send none: theirs is implied complete. Read and written with the feature `server`
+    /// only.
+    pub map: Option<MapReport>,
 }
 
 /// Quality of service as the viewer sees it. What was not measured is 0 and left out on the wire.
@@ -87,9 +91,15 @@ impl Write for Stat {
         json.number_member("downloaded_bytes", self.downloaded_bytes);
         json.number_member("available_bandwidth", self.available_bandwidth);
         json.number_member("concurrent_links", self.concurrent_links);
-        if self.ext.qos.is_some() {
+        if self.ext.qos.is_some() || self.ext.written_map().is_some() {
             json.object_of("ext", &self.ext);
         }
+    }
+}
+
+impl StatExt {
+    fn written_map(&self) -> Option<&MapReport> {
+        self.map.as_ref().filter(|_| crate::SERVER)
     }
 }
 
@@ -97,6 +107,7 @@ impl Read for StatExt {
     fn read(from: &Members<'_>) -> Self {
         Self {
             qos: from.optional("qos"),
+            map: if crate::SERVER { from.optional("map") } else { None },
         }
     }
 }
@@ -104,6 +115,9 @@ impl Read for StatExt {
 impl Write for StatExt {
     fn write(&self, json: &mut Writer) {
         json.optional_object("qos", self.qos.as_ref());
+        if let Some(map) = self.written_map() {
+            json.name("map").object(|json| map.write(json));
+        }
     }
 }
 

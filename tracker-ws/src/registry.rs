@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
-use tracker_protocol::server::{Changes, Peer, PeerConfig, PeerState, Timestamp, Verdict};
+use tracker_protocol::server::{Changes, Face, Peer, PeerConfig, PeerState, Timestamp, Verdict};
 use tracker_protocol::{
     Bye, DEFAULT_PEERS, ErrorCode, Event, IssuedCertificate, Kind, MAX_PEERS, PeerAddr, PeerGroup, PeerInfo,
     PeerInfoExt, PeerMode, PeerNum, PeerStatus, Request, RequestBody, Response, SUPPORTS_SIGNAL, Signal,
@@ -195,7 +195,7 @@ impl Registry {
             offers: Offers::default(),
             scheduled: Timestamp::MAX,
         });
-        let response = match entry.machine.request(now, request, frame) {
+        let response = match entry.machine.request(now, Face::WebSocket, request, frame) {
             Verdict::Replay(answer) => {
                 out.push(Outgoing {
                     to: session,

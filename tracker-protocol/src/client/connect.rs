@@ -62,6 +62,7 @@ impl Client {
             return;
         }
         let auth = Auth {
+            nonce: None,
             key: encode_base64url(&self.config.key_blob),
             sig: encode_base64url(sig),
             token: self.config.token.clone(),

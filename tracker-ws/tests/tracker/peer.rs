@@ -134,6 +134,7 @@ impl TestPeer {
             key: encode_base64url(&self.key.blob),
             sig: encode_base64url(&self.key.sign(&input)),
             token: None,
+            nonce: None,
         }
     }
 
