@@ -125,7 +125,7 @@ pub struct RequestExt {
     pub want: Vec<String>,
     /// The sender's status (CONNECT), or what has changed of it (STAT_REPORT).
     pub status: Option<PeerStatus>,
-    /// A chunk that the peers listed shall have (CONNECT, FIND). Read and written with the feature `server` only.
+    /// A chunk that the peers listed shall have (FIND). Read and written with the feature `server` only.
     pub near: Option<u64>,
 }
 

@@ -96,6 +96,7 @@ impl Config {
             },
             interval: self.interval.as_secs().max(1),
             max_peers: self.max_peers,
+            requests: self.requests,
         }
     }
 }

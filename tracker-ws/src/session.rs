@@ -397,7 +397,7 @@ impl Session<'_> {
             return Vec::new();
         };
         if let RequestBody::Cert(swarm) = &request.body
-            && !shared.registry().is_member(self.id, swarm)
+            && !shared.registry().is_member(&request.peer_id, swarm)
         {
             return Vec::new();
         }

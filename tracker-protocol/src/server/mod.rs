@@ -135,13 +135,20 @@ impl Peer {
     }
 
     /// The answers that it may still ask to be repeated.
-    pub fn into_answers(self) -> Transactions {
-        self.requests
+    pub fn take_answers(&mut self) -> Transactions {
+        std::mem::take(&mut self.requests)
     }
 
-    /// A request came without a socket: the peer is one that has none, not one that has lost it.
-    pub fn needs_no_socket(&mut self) {
-        self.lost_at = None;
+    /// The answer to this very request, if the peer repeats it.
+    pub fn answer_to(&mut self, now: Timestamp, request: &Request, frame: &str) -> Option<String> {
+        let transactions = self.transactions(&request.body);
+        transactions.answer_to(now, &request.transaction_id, frame)
+    }
+
+    /// A request was accepted without a socket: the peer is one that has none, not one that has lost it. Returns
+    /// whether it was taken for such a one.
+    pub fn needs_no_socket(&mut self) -> bool {
+        self.lost_at.take().is_some()
     }
 
     /// Its state.

@@ -325,7 +325,7 @@ fn a_repeated_last_leave_is_answered_as_before() {
     };
     let frame = request.encode().unwrap();
     test.peer.remember(0, &request, &frame, "answer");
-    let mut answers = test.peer.into_answers();
+    let mut answers = test.peer.take_answers();
     assert_eq!(answers.answer_to(SECOND, "x", &frame).as_deref(), Some("answer"));
     assert_eq!(answers.answer_to(SECOND, "x", "another"), None);
     let mut again = Peer::with_answers(SECOND, PeerConfig::default(), answers);
