@@ -61,6 +61,37 @@ pub struct Outgoing {
     pub what: Delivery,
 }
 
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// How it was answered.
+    pub code: ErrorCode,
+    /// Seconds to wait before asking again (with 05).
+    pub retry_after: Option<u64>,
+    /// The answer as text.
+    pub frame: String,
+}
+
+impl Answer {
+    /// This response, written.
+    pub(crate) fn of(response: &Response) -> Self {
+        Self {
+            code: response.code,
+            retry_after: response.ext.retry_after,
+            frame: encode(response),
+        }
+    }
+
+    /// The same answer as before, to a repetition.
+    pub(crate) fn again(frame: String) -> Self {
+        Self {
+            code: ErrorCode::NoError,
+            retry_after: None,
+            frame,
+        }
+    }
+}
+
 /// All swarms and peers of a tracker.
 #[derive(Debug)]
 pub struct Registry {
@@ -187,7 +218,7 @@ impl Registry {
             let response = refuse(ErrorCode::Forbidden, "not-this-socket's-peer");
             return tell(session, &response, out);
         }
-        let (code, frame) = self.answer(
+        let answer = self.answer(
             now,
             Face::WebSocket,
             &peer,
@@ -199,9 +230,9 @@ impl Registry {
         );
         out.push(Outgoing {
             to: session,
-            what: Delivery::Frame(frame),
+            what: Delivery::Frame(answer.frame),
         });
-        code
+        answer.code
     }
 
     /// The answer to a request that was posted, if it was carried out before: `frame` carries a proof that is used up.
@@ -213,7 +244,7 @@ impl Registry {
     }
 
     /// Carries out a request that was posted by its peer, without a session: there is one answer, and nothing is ever
-    /// pushed. `nonce` goes into the answer. Returns how it was answered, and the answer.
+    /// pushed. `nonce` goes into the answer.
     pub fn post(
         &mut self,
         now: Timestamp,
@@ -221,7 +252,7 @@ impl Registry {
         frame: &str,
         nonce: &str,
         certificates: Vec<IssuedCertificate>,
-    ) -> (ErrorCode, String) {
+    ) -> Answer {
         let peer = match self.peers.get_key_value(&*request.peer_id) {
             Some((peer, _)) => peer.clone(),
             None => Arc::from(&*request.peer_id),
@@ -256,15 +287,15 @@ impl Registry {
         nonce: Option<&str>,
         certificates: Vec<IssuedCertificate>,
         out: &mut Vec<Outgoing>,
-    ) -> (ErrorCode, String) {
+    ) -> Answer {
         let finish = |mut response: Response| {
             response.ext.nonce = nonce.map(str::to_owned);
-            (response.code, encode(&response))
+            Answer::of(&response)
         };
         let refuse = |code, reason| Response::failed(&request.transaction_id, code, reason);
         if !self.peers.contains_key(peer) {
             if let Some(answer) = self.departed.answer_to(now, request, frame) {
-                return (ErrorCode::NoError, answer);
+                return Answer::again(answer);
             }
             if self.peers.len() >= self.config.max_peers {
                 let mut full = refuse(ErrorCode::Unavailable, "tracker-full");
@@ -287,7 +318,7 @@ impl Registry {
             }
         }
         let response = match entry.machine.request(now, face, request, frame) {
-            Verdict::Replay(answer) => return (ErrorCode::NoError, answer),
+            Verdict::Replay(answer) => return Answer::again(answer),
             Verdict::Refuse(response) => *response,
             Verdict::Connect(changes) => {
                 let mut response = self.connected(now, face, peer, request, &changes, out);
@@ -301,21 +332,21 @@ impl Registry {
         if face == Face::Post && response.code == ErrorCode::NoError {
             self.resume_without_socket(peer);
         }
-        let code = response.code;
-        let (_, frame_out) = finish(response);
+        let answer = finish(response);
+        let code = answer.code;
         if let Some(entry) = self.peers.get_mut(peer) {
             let has_left = entry.machine.state() == PeerState::Terminated;
-            // A refusal for a reused transaction ID must not displace what that ID stood for; one of a peer that is
-            // not registered has changed nothing.
-            if code == ErrorCode::NoError || (code != ErrorCode::BadRequest && !has_left) {
-                entry.machine.remember(now, request, frame, &frame_out);
+            // A refusal for a reused transaction ID must not displace what that ID stood for, an internal error may
+            // be none the next time, and the refusal of a peer that is not registered has changed nothing.
+            if code == ErrorCode::NoError || (code == ErrorCode::Forbidden && !has_left) {
+                entry.machine.remember(now, request, frame, &answer.frame);
             }
             if code == ErrorCode::NoError && has_left {
                 self.departed.insert(now, peer, entry.machine.take_answers());
             }
         }
         self.settle(peer);
-        (code, frame_out)
+        answer
     }
 
     /// Carries out what the peer's machine has found in order.

@@ -14,19 +14,27 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tracker_protocol::{
-    Action, Bye, ErrorCode, Event, Hello, IssuedCertificate, KEY_BLOB_LEN, Limits, MAX_CERTIFICATES,
-    MAX_FRAME, MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN, Request, RequestBody, Response, SUPPORTS_CERT,
-    SUPPORTS_OFFERS, SUPPORTS_SIGNAL, SUPPORTS_STATUS, WANT_CERT, encode_base64url,
+    Bye, ErrorCode, Event, Hello, KEY_BLOB_LEN, Limits, MAX_FRAME, MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN,
+    Request, RequestBody, Response, SUPPORTS_CERT, SUPPORTS_CHUNK_MAP, SUPPORTS_OFFERS, SUPPORTS_SIGNAL,
+    SUPPORTS_STATUS, encode_base64url,
 };
 
 use crate::auth;
-use crate::certificates::SERIAL_LEN;
+use crate::certificates::wanted_certificates;
 use crate::clock::Clock;
 use crate::limits::{Bucket, Rate};
 use crate::metrics::Refusal;
 use crate::registry::{Delivery, Outgoing, SessionId};
 use crate::server::{Shared, stopped};
 
+/// Extensions of the WebSocket face.
+const SUPPORTS: [&str; 5] = [
+    SUPPORTS_SIGNAL,
+    SUPPORTS_OFFERS,
+    SUPPORTS_CERT,
+    SUPPORTS_CHUNK_MAP,
+    SUPPORTS_STATUS,
+];
 /// Malformed frames, and wrong proofs, that end a session.
 const MAX_STRIKES: u32 = 3;
 /// Refusals for going too fast, before the socket is closed.
@@ -169,7 +177,7 @@ async fn close(
 }
 
 /// Origins a peer may have signed.
-fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
+pub(crate) fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
     let mut origins = configured.to_vec();
     // The default port is left out, as in every URL's origin.
     let port = if local.port() == 80 {
@@ -306,9 +314,7 @@ impl Session<'_> {
         let hello = Hello {
             nonce: encode_base64url(&self.nonce),
             time: Clock::unix_ms(),
-            supports: [SUPPORTS_SIGNAL, SUPPORTS_OFFERS, SUPPORTS_CERT, SUPPORTS_STATUS]
-                .map(str::to_owned)
-                .to_vec(),
+            supports: SUPPORTS.map(str::to_owned).to_vec(),
             limits: Limits {
                 frame: MAX_FRAME as u64,
                 offers: MAX_OFFERS as u64,
@@ -378,7 +384,10 @@ impl Session<'_> {
                 .registry()
                 .attach(now, self.id, &request.peer_id, &mut out);
         }
-        let certificates = self.certificates(&request);
+        let certificates = match &self.key_blob {
+            Some(key_blob) => self.shared.certificates_for(key_blob, &request),
+            None => Vec::new(),
+        };
         let code = self
             .shared
             .registry()
@@ -388,33 +397,6 @@ impl Session<'_> {
         self.shared.metrics.pushed(pushes as u64);
         self.shared.sessions.deliver(out);
         Ok(())
-    }
-
-    /// The certificates a request asks for, made before the registry is locked.
-    fn certificates(&self, request: &Request) -> Vec<IssuedCertificate> {
-        let shared = self.shared;
-        let Some(key_blob) = &self.key_blob else {
-            return Vec::new();
-        };
-        if let RequestBody::Cert(swarm) = &request.body
-            && !shared.registry().is_member(&request.peer_id, swarm)
-        {
-            return Vec::new();
-        }
-        let serial = || {
-            let mut serial = [0; SERIAL_LEN];
-            shared.random(|rng| rng.fill_bytes(&mut serial));
-            serial
-        };
-        let now = Clock::unix_ms() / 1000;
-        let mut certificates = Vec::new();
-        for swarm in wanted_certificates(request) {
-            if let Some((issued, source)) = shared.certificates.get(key_blob, swarm, now, serial) {
-                shared.metrics.certified(source);
-                certificates.push(issued);
-            }
-        }
-        certificates
     }
 
     fn strike(&mut self, reason: &'static str) -> Result<(), End> {
@@ -434,23 +416,6 @@ impl Session<'_> {
             }]);
         }
     }
-}
-
-/// Swarms whose certificates a request asks for, no more than one answer has.
-fn wanted_certificates(request: &Request) -> impl Iterator<Item = &str> {
-    let (joins, one) = match &request.body {
-        RequestBody::Connect(connect) if request.ext.want.iter().any(|want| want == WANT_CERT) => {
-            (&connect.swarm_action[..], None)
-        }
-        RequestBody::Cert(swarm) => (&[][..], Some(swarm.as_str())),
-        _ => (&[][..], None),
-    };
-    joins
-        .iter()
-        .filter(|action| action.action == Action::Join)
-        .map(|action| action.swarm_id.as_str())
-        .take(MAX_CERTIFICATES)
-        .chain(one)
 }
 
 #[cfg(test)]

@@ -626,11 +626,12 @@ impl Test {
             ext,
         };
         let frame = request.encode().unwrap();
-        let (code, answer) = self
+        let answer = self
             .registry
             .post(self.now, &request, &frame, "nonce", Vec::new());
-        let FromTracker::Response(response) = FromTracker::decode(&answer).unwrap() else {
-            panic!("{answer}")
+        let code = answer.code;
+        let FromTracker::Response(response) = FromTracker::decode(&answer.frame).unwrap() else {
+            panic!("{answer:?}")
         };
         assert_eq!(
             (response.code, response.ext.nonce.as_deref()),
@@ -896,7 +897,10 @@ fn a_repeated_last_leave_is_answered_by_both_faces() {
         let mut ask = |now| match face {
             Face::Post => match test.registry.repeated(now, &request, &frame) {
                 Some(answer) => (ErrorCode::NoError, answer),
-                None => test.registry.post(now, &request, &frame, "nonce", Vec::new()),
+                None => {
+                    let answer = test.registry.post(now, &request, &frame, "nonce", Vec::new());
+                    (answer.code, answer.frame)
+                }
             },
             Face::WebSocket => {
                 let mut out = Vec::new();
