@@ -41,11 +41,13 @@ pub struct Config {
     pub max_peers: usize,
     /// Most swarms of one peer.
     pub max_swarms: usize,
-    /// Requests other than SIGNAL, per second and in a burst, that a socket may make.
+    /// Requests other than SIGNAL, per second and in a burst, that a socket, or a peer without one, may make.
     pub requests: Rate,
     /// SIGNAL requests and batch offers, per second and in a burst. A join with 16 neighbours trickles some ten
     /// candidates to each at once, which 60 a minute would cut off.
     pub signals: Rate,
+    /// Requests that may be posted on one connection, per second and in a burst: a proxy may bring those of many peers.
+    pub posts: Rate,
     /// What signs certificates of membership; a new key for this run where it is absent.
     pub key: Option<TrackerKey>,
     /// How long a certificate is valid; at most a day.
@@ -77,6 +79,10 @@ impl Default for Config {
             signals: Rate {
                 per_second: 30,
                 burst: 200,
+            },
+            posts: Rate {
+                per_second: 200,
+                burst: 600,
             },
             key: None,
             certificate_lifetime: Duration::from_secs(3600),

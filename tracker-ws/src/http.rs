@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -27,7 +27,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tracker_protocol::{ErrorCode, MAX_FRAME, SUBPROTOCOL};
 
-use crate::limits::{Bucket, Rate};
+use crate::limits::Bucket;
 use crate::post;
 use crate::registry::Answer;
 use crate::server::{Shared, stopped};
@@ -40,11 +40,9 @@ const MAX_HEAD: usize = 8 * 1024;
 /// that drains, and none that does not read its answers either.
 const MAX_REQUESTS: u32 = 1000;
 const MAX_AGE: Duration = Duration::from_secs(300);
-/// Requests posted on one connection; a proxy may bring those of many peers.
-const POSTS: Rate = Rate {
-    per_second: 200,
-    burst: 600,
-};
+/// How long, and how much, is still read of a connection that has got its last response.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 4 * MAX_FRAME;
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -86,7 +84,7 @@ pub(crate) async fn serve(
         shared: shared.clone(),
         local,
         served: AtomicU32::new(0),
-        posts: Mutex::new(Bucket::new(shared.clock.now(), POSTS)),
+        posts: Mutex::new(Bucket::new(shared.clock.now(), shared.config.posts)),
         upgraded: AtomicBool::new(false),
     });
     let service = {
@@ -107,27 +105,37 @@ pub(crate) async fn serve(
     let mut shutdown = shared.shutdown.clone();
     let old = Instant::now() + MAX_AGE;
     let mut last = None;
-    loop {
+    let done = loop {
         tokio::select! {
-            done = poll_fn(|context| http.poll_without_shutdown(context)) => {
-                done?;
-                break;
-            }
+            done = poll_fn(|context| http.poll_without_shutdown(context)) => break done,
             () = ended(&mut shutdown, old), if last.is_none() => {
                 last = Some(Instant::now() + shared.config.send_timeout);
                 http.as_mut().graceful_shutdown();
             }
             () = sleep_until(last.unwrap_or(old)), if last.is_some() => return Ok(None),
         }
-    }
+    };
     let parts = Pin::into_inner(http).into_parts();
     let mut stream = parts.io.into_inner();
     if connection.upgraded.load(Ordering::Relaxed) {
         return Ok(Some((stream, parts.read_buf)));
     }
-    // The other side may be gone already.
-    let _ = stream.shutdown().await;
-    Ok(None)
+    // The other side may be gone already, or say more than anybody waits for.
+    let _ = timeout(LINGER, linger(&mut stream)).await;
+    done.map(|()| None)
+}
+
+/// Ends a connection so that the response is read: what comes in after it would otherwise make the system drop it.
+async fn linger(stream: &mut TcpStream) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    let (mut rest, mut buffer) = (LINGER_BYTES, [0; 1024]);
+    while rest > 0 {
+        match stream.read(&mut buffer).await? {
+            0 => break,
+            read => rest = rest.saturating_sub(read),
+        }
+    }
+    Ok(())
 }
 
 /// Waits until a connection is old, or the tracker stops.
@@ -178,27 +186,31 @@ impl Connection {
             return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, &wanted);
         }
         let shared = &*self.shared;
-        let body = Limited::new(request.into_body(), MAX_FRAME).collect();
-        let body = match timeout(shared.config.init_timeout, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let long = post::refuse(
-                    shared,
-                    "malformed",
-                    "",
-                    ErrorCode::BadRequest,
-                    "longer than 65536 bytes",
-                );
-                return posted(StatusCode::PAYLOAD_TOO_LARGE, long);
-            }
-            Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, "the body is cut off"),
-            Err(_) => return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly")),
-        };
         let in_time = {
             let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
             posts.take(shared.clock.now(), 1)
         };
-        let answer = post::answer(shared, self.local, &body, in_time);
+        if !in_time {
+            let fast = post::refuse(shared, "limited", ErrorCode::Unavailable, "too-many-requests");
+            return posted(post::status(fast.code), fast);
+        }
+        let too_long = || {
+            let long = "longer than 65536 bytes";
+            let long = post::refuse(shared, "malformed", ErrorCode::BadRequest, long);
+            posted(StatusCode::PAYLOAD_TOO_LARGE, long)
+        };
+        // What it says of itself, before it comes.
+        if request.body().size_hint().lower() > MAX_FRAME as u64 {
+            return too_long();
+        }
+        let body = Limited::new(request.into_body(), MAX_FRAME).collect();
+        let body = match timeout(shared.config.init_timeout, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return too_long(),
+            Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, "the body is cut off"),
+            Err(_) => return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly")),
+        };
+        let answer = post::answer(shared, self.local, &body);
         posted(post::status(answer.code), answer)
     }
 

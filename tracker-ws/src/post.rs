@@ -31,14 +31,10 @@ pub(crate) fn status(code: ErrorCode) -> StatusCode {
     }
 }
 
-/// Answers the body of a request. `local` is the address it came in on, `in_time` whether its connection may ask
-/// again already.
-pub(crate) fn answer(shared: &Shared, local: SocketAddr, body: &[u8], in_time: bool) -> Answer {
-    if !in_time {
-        return refuse(shared, "limited", "", ErrorCode::Unavailable, "too-many-requests");
-    }
+/// Answers the body of a request. `local` is the address it came in on.
+pub(crate) fn answer(shared: &Shared, local: SocketAddr, body: &[u8]) -> Answer {
     let Ok(frame) = std::str::from_utf8(body) else {
-        return refuse(shared, "malformed", "", ErrorCode::BadRequest, "not UTF-8");
+        return refuse(shared, "malformed", ErrorCode::BadRequest, "not UTF-8");
     };
     let request = match Request::decode(frame) {
         Ok(request) => request,
@@ -76,15 +72,9 @@ pub(crate) fn answer(shared: &Shared, local: SocketAddr, body: &[u8], in_time: b
     answer.counted(shared, kind)
 }
 
-/// A refusal before the request could be looked at.
-pub(crate) fn refuse(
-    shared: &Shared,
-    kind: &'static str,
-    transaction_id: &str,
-    code: ErrorCode,
-    reason: &str,
-) -> Answer {
-    let mut response = Response::failed(transaction_id, code, reason);
+/// A refusal of what could not be, or was not, read.
+pub(crate) fn refuse(shared: &Shared, kind: &'static str, code: ErrorCode, reason: &str) -> Answer {
+    let mut response = Response::failed("", code, reason);
     response.ext.retry_after = (code == ErrorCode::Unavailable).then_some(1);
     Answer::of(&response).counted(shared, kind)
 }

@@ -35,6 +35,7 @@ pub fn config() -> Config {
     Config {
         requests: many,
         signals: many,
+        posts: many,
         ..Config::default()
     }
 }
