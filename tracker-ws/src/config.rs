@@ -9,12 +9,19 @@ use crate::clock::micros;
 use crate::key::TrackerKey;
 use crate::limits::Rate;
 use crate::registry::RegistryConfig;
+use crate::webtorrent::TorrentsConfig;
 
 /// Settings of a [`crate::Server`].
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Address and port to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Is RFC 7846 spoken, on `/ppsp`: WebSocket and POST?
+    pub ppsp: bool,
+    /// Is the WebTorrent dialect spoken, on `/announce`? It proves nothing of its peers, so it is off unless asked for.
+    pub webtorrent: bool,
+    /// Seconds between announces of WebTorrent clients.
+    pub announce_interval: u64,
     /// Reports the tracker asks peers for, one in this time.
     pub interval: Duration,
     /// A peer that is silent this long is forgotten.
@@ -60,6 +67,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ppsp: true,
+            webtorrent: false,
+            announce_interval: 120,
             interval: Duration::from_secs(30),
             track_timeout: Duration::from_secs(95),
             init_timeout: Duration::from_secs(10),
@@ -92,6 +102,13 @@ impl Default for Config {
 }
 
 impl Config {
+    pub(crate) fn torrents(&self) -> TorrentsConfig {
+        TorrentsConfig {
+            interval: self.announce_interval.max(1),
+            max_members: self.max_peers,
+        }
+    }
+
     pub(crate) fn registry(&self) -> RegistryConfig {
         RegistryConfig {
             peer: PeerConfig {

@@ -1,11 +1,11 @@
-//! HTTP on the tracker's port: `/health`, `/metrics`, requests posted to `/ppsp`, and the way to its WebSockets.
+//! HTTP on the tracker's port: `/health`, `/metrics`, requests posted to `/ppsp`, and the way to the WebSockets.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -32,8 +32,10 @@ use crate::post;
 use crate::registry::Answer;
 use crate::server::{Shared, stopped};
 
-/// The path of both faces.
+/// The path of both faces of RFC 7846.
 pub(crate) const PATH: &str = "/ppsp";
+/// The path of the WebTorrent dialect.
+pub(crate) const WEBTORRENT_PATH: &str = "/announce";
 /// Longest head of a request; the least that hyper reads with.
 const MAX_HEAD: usize = 8 * 1024;
 /// A connection that is kept alive ends after so many requests, or this long: so no one stays for ever on a server
@@ -58,7 +60,22 @@ struct Connection {
     local: SocketAddr,
     served: AtomicU32,
     posts: Mutex<Bucket>,
-    upgraded: AtomicBool,
+    upgraded: OnceLock<Dialect>,
+}
+
+/// What is spoken on a WebSocket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Dialect {
+    Ppsp,
+    WebTorrent,
+}
+
+/// A connection that has become a WebSocket.
+pub(crate) struct Upgraded {
+    pub(crate) dialect: Dialect,
+    pub(crate) stream: TcpStream,
+    /// What was read past the request.
+    pub(crate) rest: Bytes,
 }
 
 /// Turns a connection away.
@@ -70,8 +87,7 @@ pub(crate) async fn turn_away(mut stream: TcpStream) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
-/// Serves HTTP until the connection ends, or has become a WebSocket: then returns it, with the bytes that were read
-/// past the request.
+/// Serves HTTP until the connection ends, or has become a WebSocket: then returns it.
 ///
 /// # Errors
 /// When the connection fails, or what comes in is not HTTP (which it is told).
@@ -79,13 +95,13 @@ pub(crate) async fn serve(
     shared: &Arc<Shared>,
     stream: TcpStream,
     local: SocketAddr,
-) -> Result<Option<(TcpStream, Bytes)>, hyper::Error> {
+) -> Result<Option<Upgraded>, hyper::Error> {
     let connection = Arc::new(Connection {
         shared: shared.clone(),
         local,
         served: AtomicU32::new(0),
         posts: Mutex::new(Bucket::new(shared.clock.now(), shared.config.posts)),
-        upgraded: AtomicBool::new(false),
+        upgraded: OnceLock::new(),
     });
     let service = {
         let connection = connection.clone();
@@ -117,8 +133,12 @@ pub(crate) async fn serve(
     };
     let parts = Pin::into_inner(http).into_parts();
     let mut stream = parts.io.into_inner();
-    if connection.upgraded.load(Ordering::Relaxed) {
-        return Ok(Some((stream, parts.read_buf)));
+    if let Some(dialect) = connection.upgraded.get() {
+        return Ok(Some(Upgraded {
+            dialect: *dialect,
+            stream,
+            rest: parts.read_buf,
+        }));
     }
     // The other side may be gone already, or say more than anybody waits for.
     let _ = timeout(LINGER, linger(&mut stream)).await;
@@ -148,11 +168,14 @@ async fn ended(shutdown: &mut watch::Receiver<bool>, old: Instant) {
 
 impl Connection {
     async fn respond(&self, request: Request<Incoming>) -> Reply {
+        let config = &self.shared.config;
         let (get, path) = (request.method() == Method::GET, request.uri().path());
         let mut reply = match path {
-            PATH if request.method() == Method::POST => self.post(request).await,
-            PATH if get => self.upgrade(request),
-            PATH => not_allowed("GET, POST"),
+            PATH if config.ppsp && request.method() == Method::POST => self.post(request).await,
+            PATH if config.ppsp && get => self.upgrade(request, Dialect::Ppsp),
+            PATH if config.ppsp => not_allowed("GET, POST"),
+            WEBTORRENT_PATH if config.webtorrent && get => self.upgrade(request, Dialect::WebTorrent),
+            WEBTORRENT_PATH if config.webtorrent => not_allowed("GET"),
             "/health" if get => text(StatusCode::OK, "ok"),
             "/metrics" if get => reply(StatusCode::OK, OPENMETRICS, self.shared.metrics_text()),
             "/health" | "/metrics" => not_allowed("GET"),
@@ -214,7 +237,7 @@ impl Connection {
         posted(post::status(answer.code), answer)
     }
 
-    fn upgrade(&self, request: Request<Incoming>) -> Reply {
+    fn upgrade(&self, request: Request<Incoming>, dialect: Dialect) -> Reply {
         if !self.allows(&request, true) {
             return text(StatusCode::FORBIDDEN, "this page's origin may not connect");
         }
@@ -242,10 +265,11 @@ impl Connection {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','));
-        if offered.any(|protocol| protocol.trim() == SUBPROTOCOL) {
+        if matches!(dialect, Dialect::Ppsp) && offered.any(|protocol| protocol.trim() == SUBPROTOCOL) {
             set(&mut response, SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
         }
-        self.upgraded.store(true, Ordering::Relaxed);
+        // An upgrade is the last response of a connection.
+        let _ = self.upgraded.set(dialect);
         response
     }
 }

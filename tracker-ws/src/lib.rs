@@ -24,7 +24,9 @@ mod relay;
 mod reports;
 mod server;
 mod session;
+mod socket;
 mod swarm;
+mod webtorrent;
 
 pub use config::Config;
 pub use key::{KeyError, TrackerKey};

@@ -19,13 +19,15 @@ use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, MAX_FRAME, Request, Requ
 use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http;
+use crate::http::{self, Dialect, Upgraded};
 use crate::key::TrackerKey;
 use crate::limits::{SocketPermit, Sockets};
-use crate::metrics::{Metrics, Refusal};
+use crate::metrics::{Counts, Metrics, Refusal};
 use crate::nonces::Nonces;
 use crate::registry::Registry;
-use crate::session::{self, Sessions};
+use crate::session::Session;
+use crate::socket::{self, Sessions};
+use crate::webtorrent::{Torrents, WebTorrent};
 
 /// Expired peers are looked for at least this often.
 const TICK: Duration = Duration::from_secs(1);
@@ -60,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) certificates: Certificates,
     pub(crate) shutdown: watch::Receiver<bool>,
     pub(crate) nonces: Mutex<Nonces>,
+    pub(crate) torrents: Mutex<Torrents>,
     registry: Mutex<Registry>,
     rng: Mutex<StdRng>,
     sockets: Sockets,
@@ -109,7 +112,18 @@ impl Shared {
             let registry = self.registry();
             (registry.peer_count(), registry.swarm_count())
         };
-        self.metrics.text(self.sockets.open(), peers, swarms)
+        let (members, torrents) = {
+            let torrents = self.torrents.lock().unwrap_or_else(PoisonError::into_inner);
+            (torrents.member_count(), torrents.torrent_count())
+        };
+        let sockets = self.sockets.open();
+        self.metrics.text(Counts {
+            sockets,
+            peers,
+            swarms,
+            members,
+            torrents,
+        })
     }
 }
 
@@ -162,6 +176,7 @@ impl Server {
         let lifetime = config.certificate_lifetime.as_secs();
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),
+            torrents: Mutex::new(Torrents::new(config.torrents(), rng()?)),
             nonces: Mutex::new(Nonces::new(rng()?.random())),
             registry: Mutex::new(Registry::new(config.registry(), rng()?)),
             rng: Mutex::new(rng()?),
@@ -187,9 +202,13 @@ impl Server {
         self.address
     }
 
-    /// The URL for peers on this machine.
+    /// The URL for peers on this machine; the one of WebTorrent's clients where those only are served.
     pub fn url(&self) -> String {
-        format!("ws://{}{}", self.address, http::PATH)
+        let path = match self.shared.config.ppsp {
+            true => http::PATH,
+            false => http::WEBTORRENT_PATH,
+        };
+        format!("ws://{}{path}", self.address)
     }
 
     /// To end it.
@@ -272,7 +291,12 @@ async fn connection(
         return Ok(http::turn_away(stream).await?);
     };
     let local = stream.local_addr()?;
-    let Some((stream, rest)) = http::serve(shared, stream, local).await? else {
+    let Some(Upgraded {
+        dialect,
+        stream,
+        rest,
+    }) = http::serve(shared, stream, local).await?
+    else {
         return Ok(());
     };
     let limits = WebSocketConfig::default()
@@ -281,9 +305,14 @@ async fn connection(
         .max_write_buffer_size(4 * MAX_FRAME)
         .max_message_size(Some(MAX_FRAME))
         .max_frame_size(Some(MAX_FRAME));
-    let socket = WebSocketStream::from_partially_read(stream, rest.into(), Role::Server, Some(limits)).await;
+    // Copied, for the bytes would keep hyper's whole buffer as the socket's.
+    let rest = rest.to_vec();
+    let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
     shared.metrics.accepted();
     let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
-    session::run(shared, socket, id, local).await;
+    match dialect {
+        Dialect::Ppsp => socket::run(shared, socket, id, Session::new(shared, id, local)).await,
+        Dialect::WebTorrent => socket::run(shared, socket, id, WebTorrent::new(shared, id)).await,
+    }
     Ok(())
 }
