@@ -75,7 +75,7 @@ pub(crate) struct Upgraded {
     pub(crate) dialect: Dialect,
     pub(crate) stream: TcpStream,
     /// What was read past the request.
-    pub(crate) rest: Bytes,
+    pub(crate) rest: Vec<u8>,
 }
 
 /// Turns a connection away.
@@ -137,7 +137,8 @@ pub(crate) async fn serve(
         return Ok(Some(Upgraded {
             dialect: *dialect,
             stream,
-            rest: parts.read_buf,
+            // Copied, for these bytes keep all of hyper's buffer, which would live as long as the socket.
+            rest: parts.read_buf.to_vec(),
         }));
     }
     // The other side may be gone already, or say more than anybody waits for.
@@ -179,7 +180,13 @@ impl Connection {
             "/health" if get => text(StatusCode::OK, "ok"),
             "/metrics" if get => reply(StatusCode::OK, OPENMETRICS, self.shared.metrics_text()),
             "/health" | "/metrics" => not_allowed("GET"),
-            _ => text(StatusCode::NOT_FOUND, "only /ppsp, /health and /metrics are here"),
+            _ => {
+                let mut here = vec!["/health", "/metrics"];
+                here.extend(config.ppsp.then_some(PATH));
+                here.extend(config.webtorrent.then_some(WEBTORRENT_PATH));
+                let here = format!("nothing but {} is here", here.join(", "));
+                text(StatusCode::NOT_FOUND, &here)
+            }
         };
         if self.served.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REQUESTS {
             set(&mut reply, CONNECTION, "close");

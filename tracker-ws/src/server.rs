@@ -305,8 +305,6 @@ async fn connection(
         .max_write_buffer_size(4 * MAX_FRAME)
         .max_message_size(Some(MAX_FRAME))
         .max_frame_size(Some(MAX_FRAME));
-    // Copied, for the bytes would keep hyper's whole buffer as the socket's.
-    let rest = rest.to_vec();
     let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
     shared.metrics.accepted();
     let id = shared.next_session.fetch_add(1, Ordering::Relaxed);

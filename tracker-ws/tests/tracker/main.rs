@@ -13,3 +13,4 @@ mod post;
 mod poster;
 mod process;
 mod signalling;
+mod webtorrent;
