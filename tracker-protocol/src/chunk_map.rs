@@ -10,6 +10,7 @@ use json::Writer;
 
 use crate::identity::{decode_base64url, encode_base64url};
 use crate::read::{Members, Read};
+use crate::write::Write;
 
 /// Most runs of a map on the wire, haves and misses together.
 pub const MAX_MAP_RUNS: usize = 256;
@@ -178,8 +179,10 @@ impl MapReport {
             delta: false,
         })
     }
+}
 
-    pub(crate) fn write(&self, json: &mut Writer) {
+impl Write for MapReport {
+    fn write(&self, json: &mut Writer) {
         json.number_member("b", self.first);
         json.text_member("r", &self.runs_text());
         if self.delta {

@@ -14,6 +14,7 @@
 //! Unknown members are ignored everywhere, as the RFC demands. Extension members live in objects called `ext`.
 
 mod aux_frame;
+#[cfg(feature = "server")]
 mod chunk_map;
 pub mod client;
 mod error;
@@ -32,6 +33,7 @@ mod status;
 mod write;
 
 pub use aux_frame::{AuxFrame, MAX_AUX_FRAME, MAX_AUX_RELAY};
+#[cfg(feature = "server")]
 pub use chunk_map::{ChunkMap, MAX_MAP_RUNS, MapReport};
 pub use error::{DecodeError, EncodeError, ErrorCode, MemberError, SignalError};
 pub use event::{Bye, Config, Event, Hello, Limits};
@@ -51,9 +53,6 @@ pub use sdp::dtls_fingerprints;
 pub use signal::{Kind, Profile, Signal};
 pub use stat::{CandidateTypes, Qos, Stat, StatExt};
 pub use status::{LinkKind, PeerStatus, Power, Role};
-
-/// Are members for trackers only read and written?
-const SERVER: bool = cfg!(feature = "server");
 
 /// Protocol version spoken here (RFC 7846 §8).
 pub const VERSION: u64 = 1;
@@ -87,7 +86,7 @@ pub const SUPPORTS_OFFERS: &str = "offers/1";
 pub const SUPPORTS_CERT: &str = "cert/1";
 /// The extension of status records: [`RequestExt::status`].
 pub const SUPPORTS_STATUS: &str = "status/1";
-/// The extension of chunk maps: [`StatExt::map`], [`RequestExt::near`].
+/// The extension of chunk maps: `ext.map` of a report, `ext.near` of FIND.
 pub const SUPPORTS_CHUNK_MAP: &str = "chunkmap/1";
 /// The word in [`RequestExt::want`] that asks for a certificate of every swarm joined.
 pub const WANT_CERT: &str = "cert";

@@ -12,7 +12,7 @@ use crate::signal::Signal;
 use crate::stat::Stat;
 use crate::status::PeerStatus;
 use crate::write::{Fields, Write, frame};
-use crate::{MAX_ADDRESSES, MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, SERVER, VERSION, is_swarm_id};
+use crate::{MAX_ADDRESSES, MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, VERSION, is_swarm_id};
 
 const MAX_PEER_ID: usize = 256;
 /// Longest autonomous system number and name of a peer protocol.
@@ -105,8 +105,8 @@ pub struct Auth {
     pub sig: String,
     /// Token of a closed swarm.
     pub token: Option<String>,
-    /// The nonce that is signed, where no HELLO says it: [`crate::ResponseExt::nonce`] of the HTTPS face. Read and
-    /// written with the feature `server` only.
+    /// The nonce that is signed, where no HELLO says it: [`crate::ResponseExt::nonce`] of the HTTPS face.
+    #[cfg(feature = "server")]
     pub nonce: Option<String>,
 }
 
@@ -125,7 +125,8 @@ pub struct RequestExt {
     pub want: Vec<String>,
     /// The sender's status (CONNECT), or what has changed of it (STAT_REPORT).
     pub status: Option<PeerStatus>,
-    /// A chunk that the peers listed shall have (FIND). Read and written with the feature `server` only.
+    /// A chunk that the peers listed shall have (FIND).
+    #[cfg(feature = "server")]
     pub near: Option<u64>,
 }
 
@@ -229,7 +230,8 @@ impl Read for Auth {
             key: from.text("key"),
             sig: from.text("sig"),
             token: from.optional_text("token"),
-            nonce: if SERVER { from.optional_text("nonce") } else { None },
+            #[cfg(feature = "server")]
+            nonce: from.optional_text("nonce"),
         }
     }
 }
@@ -239,9 +241,8 @@ impl Write for Auth {
         json.text_member("key", &self.key);
         json.text_member("sig", &self.sig);
         json.optional_text("token", self.token.as_deref());
-        if SERVER {
-            json.optional_text("nonce", self.nonce.as_deref());
-        }
+        #[cfg(feature = "server")]
+        json.optional_text("nonce", self.nonce.as_deref());
     }
 }
 
@@ -254,11 +255,8 @@ impl Read for RequestExt {
             exclude: from.texts("exclude"),
             want: from.texts("want"),
             status: from.optional("status"),
-            near: if SERVER {
-                from.optional_number("near")
-            } else {
-                None
-            },
+            #[cfg(feature = "server")]
+            near: from.optional_number("near"),
         }
     }
 }
@@ -271,9 +269,8 @@ impl Write for RequestExt {
         json.texts_if_any("exclude", &self.exclude);
         json.texts_if_any("want", &self.want);
         json.optional_object("status", self.status.as_ref());
-        if SERVER {
-            json.optional_number("near", self.near);
-        }
+        #[cfg(feature = "server")]
+        json.optional_number("near", self.near);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::peer::{AddressKind, PeerAddr, PeerGroup};
 use crate::read::{self, Members, Read, parse};
 use crate::write::{Fields, Write, frame};
-use crate::{MAX_ANSWER_DEPTH, MAX_CERTIFICATES, MAX_SWARMS, SERVER, VERSION};
+use crate::{MAX_ANSWER_DEPTH, MAX_CERTIFICATES, MAX_SWARMS, VERSION};
 
 /// Outcome for one swarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +65,8 @@ pub struct ResponseExt {
     pub track_timeout: Option<u64>,
     /// How many of the request's batch offers were handed to members.
     pub offers_sent: Option<u64>,
-    /// What the proof of the next request signs, on the HTTPS face: 32 bytes as base64url, used once, for 60 s. Read
-    /// and written with the feature `server` only.
+    /// What the proof of the next request signs, on the HTTPS face: 32 bytes as base64url, used once, for 60 s.
+    #[cfg(feature = "server")]
     pub nonce: Option<String>,
     /// Membership certificates asked for, at most [`crate::MAX_CERTIFICATES`].
     pub certs: Vec<IssuedCertificate>,
@@ -149,7 +149,8 @@ impl Read for ResponseExt {
             interval: from.optional_number("interval"),
             track_timeout: from.optional_number("track_timeout"),
             offers_sent: from.optional_number("offers_sent"),
-            nonce: if SERVER { from.optional_text("nonce") } else { None },
+            #[cfg(feature = "server")]
+            nonce: from.optional_text("nonce"),
             certs: from.one_or_many("certs"),
         }
     }
@@ -162,9 +163,8 @@ impl Write for ResponseExt {
         json.optional_number("interval", self.interval);
         json.optional_number("track_timeout", self.track_timeout);
         json.optional_number("offers_sent", self.offers_sent);
-        if SERVER {
-            json.optional_text("nonce", self.nonce.as_deref());
-        }
+        #[cfg(feature = "server")]
+        json.optional_text("nonce", self.nonce.as_deref());
         json.objects_if_any("certs", &self.certs);
     }
 }

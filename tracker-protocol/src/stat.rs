@@ -2,6 +2,7 @@
 
 use json::Writer;
 
+#[cfg(feature = "server")]
 use crate::chunk_map::MapReport;
 use crate::read::{Members, Read};
 use crate::write::{Fields, Write};
@@ -28,8 +29,8 @@ pub struct Stat {
 pub struct StatExt {
     /// What the viewer got.
     pub qos: Option<Qos>,
-    /// The chunks it has. SEEDERs send none: theirs is implied complete. Read and written with the feature `server`
-    /// only.
+    /// The chunks it has. SEEDERs send none: theirs is implied complete.
+    #[cfg(feature = "server")]
     pub map: Option<MapReport>,
 }
 
@@ -91,15 +92,19 @@ impl Write for Stat {
         json.number_member("downloaded_bytes", self.downloaded_bytes);
         json.number_member("available_bandwidth", self.available_bandwidth);
         json.number_member("concurrent_links", self.concurrent_links);
-        if self.ext.qos.is_some() || self.ext.written_map().is_some() {
+        if !self.ext.is_empty() {
             json.object_of("ext", &self.ext);
         }
     }
 }
 
 impl StatExt {
-    fn written_map(&self) -> Option<&MapReport> {
-        self.map.as_ref().filter(|_| crate::SERVER)
+    fn is_empty(&self) -> bool {
+        #[cfg(feature = "server")]
+        if self.map.is_some() {
+            return false;
+        }
+        self.qos.is_none()
     }
 }
 
@@ -107,7 +112,8 @@ impl Read for StatExt {
     fn read(from: &Members<'_>) -> Self {
         Self {
             qos: from.optional("qos"),
-            map: if crate::SERVER { from.optional("map") } else { None },
+            #[cfg(feature = "server")]
+            map: from.optional("map"),
         }
     }
 }
@@ -115,9 +121,8 @@ impl Read for StatExt {
 impl Write for StatExt {
     fn write(&self, json: &mut Writer) {
         json.optional_object("qos", self.qos.as_ref());
-        if let Some(map) = self.written_map() {
-            json.name("map").object(|json| map.write(json));
-        }
+        #[cfg(feature = "server")]
+        json.optional_object("map", self.map.as_ref());
     }
 }
 

@@ -188,7 +188,8 @@ impl Connection {
                 text(StatusCode::NOT_FOUND, &here)
             }
         };
-        if self.served.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REQUESTS {
+        let served = self.served.fetch_add(1, Ordering::Relaxed) + 1;
+        if served >= MAX_REQUESTS && self.upgraded.get().is_none() {
             set(&mut reply, CONNECTION, "close");
         }
         reply
