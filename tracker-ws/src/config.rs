@@ -34,8 +34,9 @@ pub struct Config {
     pub ping_interval: Duration,
     /// A frame that a socket does not take within this closes it.
     pub send_timeout: Duration,
-    /// Public origins of this tracker (`wss://tracker.example`), which peers sign. The address a socket came in on is
-    /// always accepted, and `localhost` on loopback.
+    /// Public origins of this tracker (`wss://tracker.example`), which peers sign; in posted requests they sign the
+    /// `https:` origin of the same host. The address a connection came in on is always accepted, and `localhost` on
+    /// loopback.
     pub origins: Vec<String>,
     /// Origins of web pages that may connect (`https://site.example`); empty allows all.
     pub allow_origins: Vec<String>,
