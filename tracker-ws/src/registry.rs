@@ -235,8 +235,10 @@ impl Registry {
         answer.code
     }
 
-    /// The answer to a request that was posted, if it was carried out before: `frame` carries a proof that is used up.
+    /// The answer to a request that was posted, if it was carried out before: its proof is used up, but who repeats it
+    /// byte for byte has it. So there must be one: frames of a socket have none that a stranger could not guess.
     pub fn repeated(&mut self, now: Timestamp, request: &Request, frame: &str) -> Option<String> {
+        request.ext.auth.as_ref()?.nonce.as_ref()?;
         match self.peers.get_mut(&*request.peer_id) {
             Some(entry) => entry.machine.answer_to(now, request, frame),
             None => self.departed.answer_to(now, request, frame),

@@ -2,9 +2,9 @@
 
 use rand::SeedableRng;
 use tracker_protocol::{
-    Action, AddressKind, AddressType, ChunkMap, Connect, Find, FromTracker, IpAddress, MAX_CERTIFICATES,
-    MapReport, PeerAddr, PeerInfoExt, Qos, RequestExt, Role, Stat, StatExt, SwarmAction, connect_action,
-    peer_id_of,
+    Action, AddressKind, AddressType, Auth, ChunkMap, Connect, Find, FromTracker, IpAddress,
+    MAX_CERTIFICATES, MapReport, PeerAddr, PeerInfoExt, Qos, RequestExt, Role, Stat, StatExt, SwarmAction,
+    connect_action, peer_id_of,
 };
 
 use super::*;
@@ -891,7 +891,15 @@ fn a_repeated_last_leave_is_answered_by_both_faces() {
                 swarm_action: vec![connect_action(A, Action::Leave, PeerMode::Leech)],
                 ..Connect::default()
             }),
-            ext: RequestExt::default(),
+            ext: RequestExt {
+                auth: Some(Auth {
+                    key: "key".to_owned(),
+                    sig: "sig".to_owned(),
+                    token: None,
+                    nonce: (face == Face::Post).then(|| "nonce".to_owned()),
+                }),
+                ..RequestExt::default()
+            },
         };
         let frame = request.encode().unwrap();
         let mut ask = |now| match face {

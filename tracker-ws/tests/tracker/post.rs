@@ -125,6 +125,27 @@ async fn proofs_are_asked_for_checked_and_used_once() {
 }
 
 #[tokio::test]
+async fn answers_of_a_socket_are_not_repeated_to_strangers() {
+    let url = start(config()).await;
+    let _other = TestPeer::joined(&url, 2).await;
+    let mut socket = TestPeer::joined(&url, 1).await;
+    let find = RequestBody::Find(Find {
+        swarm_id: A.to_owned(),
+        peer_num: None,
+    });
+    let request = socket.message(find, RequestExt::default());
+    socket.send(&request).await;
+    assert_eq!(socket.response().await.code, ErrorCode::NoError);
+    // Nothing in it is a secret: IDs are in lists, and transactions are counted.
+    let mut stranger = Poster::new(&url, 3).await;
+    let reply = stranger.post(request.encode().unwrap().as_bytes()).await;
+    assert_eq!(
+        reason(&reply.response()),
+        (ErrorCode::AuthenticationRequired, "auth-missing")
+    );
+}
+
+#[tokio::test]
 async fn a_proof_for_the_websocket_face_is_none_for_this_one() {
     let url = start(config()).await;
     let socket = TestPeer::open(&url, 1).await;
