@@ -7,9 +7,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use tracker_protocol::client::{Client, ClientConfig, Input, Output};
-use tracker_protocol::server::{Peer, PeerConfig, Verdict};
+use tracker_protocol::server::{Face, Peer, PeerConfig, Verdict};
 use tracker_protocol::{
-    AuxFrame, EncodeError, Event, FromTracker, Hello, PeerMode, Request, Response, SUPPORTS_CERT,
+    AuxFrame, EncodeError, Event, FromTracker, Hello, MapReport, PeerMode, Request, Response, SUPPORTS_CERT,
     encode_base64url,
 };
 
@@ -43,6 +43,12 @@ fn round_trip(frame: &str) {
         && let Some(frame) = again(aux.encode())
     {
         assert_eq!(AuxFrame::decode(&frame).expect("own frame"), aux);
+    }
+    if let Ok(report) = MapReport::from_runs(frame.len() as u64, frame) {
+        assert_eq!(
+            MapReport::from_runs(report.first, &report.runs_text()),
+            Ok(report)
+        );
     }
     if let Ok(message) = FromTracker::decode(frame)
         && let Some(frame) = again(message.encode())
@@ -132,7 +138,11 @@ impl Conversation {
     }
 
     fn serve(&mut self, request: &Request, frame: &str) {
-        let verdict = self.peer.request(self.now, request, frame);
+        let face = match frame.len() % 2 {
+            0 => Face::WebSocket,
+            _ => Face::Post,
+        };
+        let verdict = self.peer.request(self.now, face, request, frame);
         assert!(self.peer.swarms().len() <= PeerConfig::default().max_swarms);
         if let Verdict::Connect(_) | Verdict::Proceed = verdict {
             let answer = Response::ok(&request.transaction_id)
@@ -140,7 +150,7 @@ impl Conversation {
                 .expect("an answer fits");
             self.peer.remember(self.now, request, frame, &answer);
             assert_eq!(
-                self.peer.request(self.now, request, frame),
+                self.peer.request(self.now, face, request, frame),
                 Verdict::Replay(answer)
             );
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ppspp::{PeerId, Timestamp, random};
-use tracker_protocol::server::{Changes, Peer, PeerConfig, PeerState, Verdict};
+use tracker_protocol::server::{Changes, Face, Peer, PeerConfig, PeerState, Verdict};
 use tracker_protocol::{
     Bye, DEFAULT_PEERS, ErrorCode, Event, Hello, IssuedCertificate, KEY_BLOB_LEN, Limits, MAX_FRAME,
     MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN, PeerAddr, PeerGroup, PeerInfo, PeerInfoExt, PeerMode, PeerNum,
@@ -176,7 +176,7 @@ impl Tracker {
         let Some(entry) = self.entries.get_mut(&viewer) else {
             return;
         };
-        let response = match entry.machine.request(now.0, &request, frame) {
+        let response = match entry.machine.request(now.0, Face::WebSocket, &request, frame) {
             Verdict::Replay(answer) => return out.push(Outgoing::Frame(viewer, answer)),
             Verdict::Refuse(response) => *response,
             Verdict::Connect(changes) => self.connected(viewer, &request, &changes, now),

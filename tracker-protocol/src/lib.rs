@@ -8,11 +8,14 @@
 //!   of the known inconsistencies of the RFC's own examples, writing is strict.
 //! * [`Signal`]: the envelope of offers, answers and candidates, with the bytes its signature covers.
 //! * [`AuxFrame`]: what neighbours say on their auxiliary channel: their [`PeerStatus`], envelopes to pass on.
-//! * [`client`]: the peer's side. [`server`]: what a tracker keeps per peer.
+//! * [`client`]: the peer's side. `server`: what a tracker keeps per peer, with the feature of that name, as are the
+//!   members that no browser reads or writes: they would be a part of every viewer's bundle.
 //!
 //! Unknown members are ignored everywhere, as the RFC demands. Extension members live in objects called `ext`.
 
 mod aux_frame;
+#[cfg(feature = "server")]
+mod chunk_map;
 pub mod client;
 mod error;
 mod event;
@@ -22,6 +25,7 @@ mod read;
 mod request;
 mod response;
 mod sdp;
+#[cfg(feature = "server")]
 pub mod server;
 mod signal;
 mod stat;
@@ -29,6 +33,8 @@ mod status;
 mod write;
 
 pub use aux_frame::{AuxFrame, MAX_AUX_FRAME, MAX_AUX_RELAY};
+#[cfg(feature = "server")]
+pub use chunk_map::{ChunkMap, MAX_MAP_RUNS, MapReport};
 pub use error::{DecodeError, EncodeError, ErrorCode, MemberError, SignalError};
 pub use event::{Bye, Config, Event, Hello, Limits};
 pub use identity::{
@@ -58,6 +64,8 @@ pub const MAX_SDP: usize = 8 * 1024;
 pub const MAX_REQUEST_DEPTH: usize = 8;
 /// Deepest nesting of a response or event: a peer's address inside a list is at depth 9.
 pub const MAX_ANSWER_DEPTH: usize = 12;
+/// Most addresses of one peer.
+pub const MAX_ADDRESSES: usize = 4;
 /// Longest `transaction_id`, in bytes.
 pub const MAX_TRANSACTION_ID: usize = 64;
 /// Most batch offers in one CONNECT or FIND.
@@ -78,6 +86,8 @@ pub const SUPPORTS_OFFERS: &str = "offers/1";
 pub const SUPPORTS_CERT: &str = "cert/1";
 /// The extension of status records: [`RequestExt::status`].
 pub const SUPPORTS_STATUS: &str = "status/1";
+/// The extension of chunk maps: `ext.map` of a report, `ext.near` of FIND.
+pub const SUPPORTS_CHUNK_MAP: &str = "chunkmap/1";
 /// The word in [`RequestExt::want`] that asks for a certificate of every swarm joined.
 pub const WANT_CERT: &str = "cert";
 /// Longest membership certificate, in bytes of DER.

@@ -1,18 +1,22 @@
 //! What peers ask of a tracker (RFC 7846 §3.2.2, §4.1).
 
+use std::net::IpAddr;
+
 use json::Writer;
 
 use crate::error::{DecodeError, EncodeError, ErrorCode};
-use crate::peer::{AddressKind, PeerAddr, PeerMode, PeerNum};
+use crate::peer::{AddressKind, AddressType, PeerAddr, PeerMode, PeerNum};
 use crate::read::{self, Members, Read, Word, parse};
 use crate::response::Response;
 use crate::signal::Signal;
 use crate::stat::Stat;
 use crate::status::PeerStatus;
 use crate::write::{Fields, Write, frame};
-use crate::{MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, VERSION, is_swarm_id};
+use crate::{MAX_ADDRESSES, MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, VERSION, is_swarm_id};
 
 const MAX_PEER_ID: usize = 256;
+/// Longest autonomous system number and name of a peer protocol.
+const MAX_WORD: usize = 32;
 const STREAM_STATS: &str = "STREAM_STATS";
 
 /// What to do with a swarm.
@@ -101,6 +105,9 @@ pub struct Auth {
     pub sig: String,
     /// Token of a closed swarm.
     pub token: Option<String>,
+    /// The nonce that is signed, where no HELLO says it: [`crate::ResponseExt::nonce`] of the HTTPS face.
+    #[cfg(feature = "server")]
+    pub nonce: Option<String>,
 }
 
 /// Extension members of a request.
@@ -118,6 +125,9 @@ pub struct RequestExt {
     pub want: Vec<String>,
     /// The sender's status (CONNECT), or what has changed of it (STAT_REPORT).
     pub status: Option<PeerStatus>,
+    /// A chunk that the peers listed shall have (FIND).
+    #[cfg(feature = "server")]
+    pub near: Option<u64>,
 }
 
 /// What is asked.
@@ -220,6 +230,8 @@ impl Read for Auth {
             key: from.text("key"),
             sig: from.text("sig"),
             token: from.optional_text("token"),
+            #[cfg(feature = "server")]
+            nonce: from.optional_text("nonce"),
         }
     }
 }
@@ -229,6 +241,8 @@ impl Write for Auth {
         json.text_member("key", &self.key);
         json.text_member("sig", &self.sig);
         json.optional_text("token", self.token.as_deref());
+        #[cfg(feature = "server")]
+        json.optional_text("nonce", self.nonce.as_deref());
     }
 }
 
@@ -241,6 +255,8 @@ impl Read for RequestExt {
             exclude: from.texts("exclude"),
             want: from.texts("want"),
             status: from.optional("status"),
+            #[cfg(feature = "server")]
+            near: from.optional_number("near"),
         }
     }
 }
@@ -253,6 +269,8 @@ impl Write for RequestExt {
         json.texts_if_any("exclude", &self.exclude);
         json.texts_if_any("want", &self.want);
         json.optional_object("status", self.status.as_ref());
+        #[cfg(feature = "server")]
+        json.optional_number("near", self.near);
     }
 }
 
@@ -412,14 +430,44 @@ fn check_connect(connect: &mut Connect) -> Result<(), DecodeError> {
     actions
         .iter()
         .try_for_each(|action| check_swarm_id(&action.swarm_id))?;
-    if connect.peer_addr.len() > MAX_SWARMS {
-        return Err(DecodeError::member("connect.peer_addr", "more than 64"));
+    if connect.peer_addr.len() > MAX_ADDRESSES {
+        return Err(DecodeError::member("connect.peer_addr", "more than 4"));
     }
-    for address in &mut connect.peer_addr {
-        address.kind.get_or_insert(AddressKind::Host);
-        if address.port > u64::from(u16::MAX) {
-            return Err(DecodeError::member("connect.peer_addr.port", "more than 65535"));
-        }
+    connect.peer_addr.iter_mut().try_for_each(check_address)
+}
+
+/// An address that others may be told: its text is brought into the canonical form, and is short.
+fn check_address(address: &mut PeerAddr) -> Result<(), DecodeError> {
+    let refuse = |member, problem| {
+        Err(DecodeError::member(
+            format!("connect.peer_addr.{member}"),
+            problem,
+        ))
+    };
+    address.kind.get_or_insert(AddressKind::Host);
+    let ip = &mut address.ip_address;
+    match (ip.address_type, ip.address.parse()) {
+        (AddressType::Ipv4, Ok(IpAddr::V4(parsed))) => ip.address = parsed.to_string(),
+        (AddressType::Ipv6, Ok(IpAddr::V6(parsed))) => ip.address = parsed.to_string(),
+        (AddressType::Ipv4, _) => return refuse("ip_address.address", "not an IPv4 address"),
+        (AddressType::Ipv6, _) => return refuse("ip_address.address", "not an IPv6 address"),
+    }
+    let is_word = |text: &Option<String>| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte);
+        text.as_ref()
+            .is_none_or(|text| text.len() <= MAX_WORD && text.bytes().all(is_plain))
+    };
+    if address.port > u64::from(u16::MAX) {
+        return refuse("port", "more than 65535");
+    }
+    if address.priority > u64::from(u32::MAX) {
+        return refuse("priority", "more than 4294967295");
+    }
+    if !is_word(&address.asn) {
+        return refuse("asn", "not at most 32 letters and digits");
+    }
+    if !is_word(&address.peer_protocol) {
+        return refuse("peer_protocol", "not at most 32 letters and digits");
     }
     Ok(())
 }

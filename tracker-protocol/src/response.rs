@@ -65,6 +65,9 @@ pub struct ResponseExt {
     pub track_timeout: Option<u64>,
     /// How many of the request's batch offers were handed to members.
     pub offers_sent: Option<u64>,
+    /// What the proof of the next request signs, on the HTTPS face: 32 bytes as base64url, used once, for 60 s.
+    #[cfg(feature = "server")]
+    pub nonce: Option<String>,
     /// Membership certificates asked for, at most [`crate::MAX_CERTIFICATES`].
     pub certs: Vec<IssuedCertificate>,
 }
@@ -146,6 +149,8 @@ impl Read for ResponseExt {
             interval: from.optional_number("interval"),
             track_timeout: from.optional_number("track_timeout"),
             offers_sent: from.optional_number("offers_sent"),
+            #[cfg(feature = "server")]
+            nonce: from.optional_text("nonce"),
             certs: from.one_or_many("certs"),
         }
     }
@@ -158,6 +163,8 @@ impl Write for ResponseExt {
         json.optional_number("interval", self.interval);
         json.optional_number("track_timeout", self.track_timeout);
         json.optional_number("offers_sent", self.offers_sent);
+        #[cfg(feature = "server")]
+        json.optional_text("nonce", self.nonce.as_deref());
         json.objects_if_any("certs", &self.certs);
     }
 }

@@ -2,6 +2,8 @@
 
 use json::Writer;
 
+#[cfg(feature = "server")]
+use crate::chunk_map::MapReport;
 use crate::read::{Members, Read};
 use crate::write::{Fields, Write};
 
@@ -27,6 +29,9 @@ pub struct Stat {
 pub struct StatExt {
     /// What the viewer got.
     pub qos: Option<Qos>,
+    /// The chunks it has. SEEDERs send none: theirs is implied complete.
+    #[cfg(feature = "server")]
+    pub map: Option<MapReport>,
 }
 
 /// Quality of service as the viewer sees it. What was not measured is 0 and left out on the wire.
@@ -87,9 +92,19 @@ impl Write for Stat {
         json.number_member("downloaded_bytes", self.downloaded_bytes);
         json.number_member("available_bandwidth", self.available_bandwidth);
         json.number_member("concurrent_links", self.concurrent_links);
-        if self.ext.qos.is_some() {
+        if !self.ext.is_empty() {
             json.object_of("ext", &self.ext);
         }
+    }
+}
+
+impl StatExt {
+    fn is_empty(&self) -> bool {
+        #[cfg(feature = "server")]
+        if self.map.is_some() {
+            return false;
+        }
+        self.qos.is_none()
     }
 }
 
@@ -97,6 +112,8 @@ impl Read for StatExt {
     fn read(from: &Members<'_>) -> Self {
         Self {
             qos: from.optional("qos"),
+            #[cfg(feature = "server")]
+            map: from.optional("map"),
         }
     }
 }
@@ -104,6 +121,8 @@ impl Read for StatExt {
 impl Write for StatExt {
     fn write(&self, json: &mut Writer) {
         json.optional_object("qos", self.qos.as_ref());
+        #[cfg(feature = "server")]
+        json.optional_object("map", self.map.as_ref());
     }
 }
 

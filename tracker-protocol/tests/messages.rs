@@ -49,23 +49,19 @@ fn connect_of_the_specification() {
             "offers": [offer],
             "near": 4100}}));
     let written = rewritten(&value);
-    let mut expected = value["PPSPTrackerProtocol"].clone();
-    // Members not known here are ignored, and so not written.
-    let ext = expected["ext"].as_object_mut().unwrap();
-    ext.remove("near");
-    assert_eq!(written, expected);
+    assert_eq!(written, value["PPSPTrackerProtocol"]);
 }
 
 #[test]
 fn find_report_switch_and_keep_alive_of_the_specification() {
     let find = request(json!({"request_type":"FIND",
         "find":{"swarm_id":A,"peer_num":{"peer_count":5,"ability_nat":"STUN","upload_bandwidth":600}},
-        "ext":{"exclude":["51aa"]}}));
+        "ext":{"exclude":["51aa"],"near":4100}}));
     assert_eq!(rewritten(&find), find["PPSPTrackerProtocol"]);
     let report = request(
         json!({"request_type":"STAT_REPORT","stat_report":{"type":"STREAM_STATS","stat":[
         {"swarm_id":A,"uploaded_bytes":52_428_800,"downloaded_bytes":104_857_600,"available_bandwidth":4_000_000,
-         "concurrent_links":12,"ext":{"qos":{"ttff_ms":640,"late_chunks":1}}}]}}),
+         "concurrent_links":12,"ext":{"qos":{"ttff_ms":640,"late_chunks":1},"map":{"b":0,"r":"ZBQI"}}}]}}),
     );
     assert_eq!(rewritten(&report), report["PPSPTrackerProtocol"]);
     let switch = request(
@@ -351,4 +347,65 @@ fn messages_that_do_not_fit_a_frame_are_not_written() {
         ext,
     };
     assert!(matches!(request.encode(), Err(EncodeError::TooLong(_))));
+}
+
+fn connect_from(addresses: Value) -> Value {
+    request(json!({"request_type":"CONNECT","connect":{"peer_addr":addresses,
+        "swarm_action":[{"swarm_id":A,"action":"JOIN","peer_mode":"LEECH"}]}}))
+}
+
+fn address(address_type: &str, address: &str) -> Value {
+    json!({"ip_address":{"address_type":address_type,"address":address},"port":6778,"priority":9,"type":"HOST",
+        "connection":"wired","asn":"64511","peer_protocol":"PPSP-PP"})
+}
+
+#[test]
+fn addresses_are_written_in_canonical_form() {
+    let value = connect_from(json!([
+        address("ipv6", "2001:DB8:0:0:0:0:0:1"),
+        address("ipv4", "192.0.2.2")
+    ]));
+    let expected = json!([address("ipv6", "2001:db8::1"), address("ipv4", "192.0.2.2")]);
+    assert_eq!(rewritten(&value)["connect"]["peer_addr"], expected);
+}
+
+#[test]
+fn addresses_that_are_none_are_refused_by_name() {
+    let edited = |member: &str, value: Value| {
+        let mut edited = address("ipv4", "192.0.2.2");
+        edited[member] = value;
+        edited
+    };
+    for (addresses, named) in [
+        (
+            address("ipv4", "192.0.2.300"),
+            "ip_address.address: not an IPv4 address",
+        ),
+        (address("ipv4", "::1"), "ip_address.address: not an IPv4 address"),
+        (
+            address("ipv6", "192.0.2.2"),
+            "ip_address.address: not an IPv6 address",
+        ),
+        (edited("port", json!(65_536)), "port: more than 65535"),
+        (
+            edited("priority", json!(1_u64 << 32)),
+            "priority: more than 4294967295",
+        ),
+        (
+            edited("asn", json!("<script>")),
+            "asn: not at most 32 letters and digits",
+        ),
+        (
+            edited("peer_protocol", json!("x".repeat(33))),
+            "peer_protocol: not at most 32 letters and digits",
+        ),
+        (
+            json!(vec![address("ipv4", "192.0.2.2"); 5]),
+            "connect.peer_addr: more than 4",
+        ),
+    ] {
+        let error = refused(&connect_from(addresses));
+        assert_eq!(error.code, ErrorCode::BadRequest);
+        assert!(error.to_string().contains(named), "{error}, not {named}");
+    }
 }

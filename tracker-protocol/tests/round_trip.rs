@@ -107,11 +107,43 @@ fn peer_num() -> impl Strategy<Value = Option<PeerNum>> {
     ))
 }
 
+fn map_report() -> impl Strategy<Value = MapReport> {
+    let ranges = proptest::collection::vec((0..5000_u64, 1..900_u64), 0..9);
+    (0..3000_u64, ranges, any::<bool>()).prop_map(|(first, ranges, delta)| {
+        let map = ChunkMap::of(ranges.into_iter().map(|(start, len)| start..start + len));
+        MapReport {
+            first,
+            map: map.written_from(first),
+            delta,
+        }
+    })
+}
+
+/// One that a tracker takes: its text is canonical.
+fn own_address() -> impl Strategy<Value = PeerAddr> {
+    let ip = prop_oneof![
+        any::<std::net::Ipv4Addr>().prop_map(std::net::IpAddr::from),
+        any::<std::net::Ipv6Addr>().prop_map(std::net::IpAddr::from),
+    ];
+    let asn = proptest::option::of("[0-9]{1,10}");
+    (address(), ip, any::<u32>(), asn).prop_map(|(mut address, ip, priority, asn)| {
+        let v4 = ip.is_ipv4();
+        address.ip_address = IpAddress {
+            address_type: if v4 { AddressType::Ipv4 } else { AddressType::Ipv6 },
+            address: ip.to_string(),
+        };
+        address.priority = u64::from(priority);
+        address.asn = asn;
+        address
+    })
+}
+
 fn stat() -> impl Strategy<Value = Stat> {
     (
         hex_id(),
         [number(), number(), number(), number()],
         proptest::option::of([number(), number(), number()]),
+        proptest::option::of(map_report()),
     )
         .prop_map(
             |(
@@ -123,6 +155,7 @@ fn stat() -> impl Strategy<Value = Stat> {
                     concurrent_links,
                 ],
                 qos,
+                map,
             )| {
                 let qos = qos.map(|[ttff_ms, stalls, host]| Qos {
                     ttff_ms,
@@ -139,7 +172,7 @@ fn stat() -> impl Strategy<Value = Stat> {
                     downloaded_bytes,
                     available_bandwidth,
                     concurrent_links,
-                    ext: StatExt { qos },
+                    ext: StatExt { qos, map },
                 }
             },
         )
@@ -213,13 +246,16 @@ fn body() -> impl Strategy<Value = RequestBody> {
         peer_mode,
     });
     let actions = proptest::collection::vec(action, 1..5);
-    let connect = (peer_num(), proptest::collection::vec(address(), 0..3), actions).prop_map(
-        |(peer_num, peer_addr, swarm_action)| Connect {
+    let connect = (
+        peer_num(),
+        proptest::collection::vec(own_address(), 0..3),
+        actions,
+    )
+        .prop_map(|(peer_num, peer_addr, swarm_action)| Connect {
             peer_num,
             peer_addr,
             swarm_action,
-        },
-    );
+        });
     prop_oneof![
         connect.prop_map(RequestBody::Connect),
         (hex_id(), peer_num())
@@ -242,8 +278,20 @@ fn batch_offer() -> impl Strategy<Value = Signal> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let auth = proptest::option::of((text(), text(), proptest::option::of(text())));
-    let auth = auth.prop_map(|auth| auth.map(|(key, sig, token)| Auth { key, sig, token }));
+    let auth = proptest::option::of((
+        text(),
+        text(),
+        proptest::option::of(text()),
+        proptest::option::of(text()),
+    ));
+    let auth = auth.prop_map(|auth| {
+        auth.map(|(key, sig, token, nonce)| Auth {
+            key,
+            sig,
+            token,
+            nonce,
+        })
+    });
     let list = || proptest::collection::vec(text(), 0..3);
     let ext = (
         list(),
@@ -252,15 +300,19 @@ fn request() -> impl Strategy<Value = Request> {
         list(),
         list(),
         proptest::option::of(status()),
+        proptest::option::of(number()),
     )
-        .prop_map(|(supports, auth, offers, exclude, want, status)| RequestExt {
-            supports,
-            auth,
-            offers,
-            exclude,
-            want,
-            status,
-        });
+        .prop_map(
+            |(supports, auth, offers, exclude, want, status, near)| RequestExt {
+                supports,
+                auth,
+                offers,
+                exclude,
+                want,
+                status,
+                near,
+            },
+        );
     ("[ -~]{0,64}", text(), body(), ext).prop_map(|(transaction_id, peer_id, body, ext)| Request {
         transaction_id,
         peer_id,
@@ -307,15 +359,17 @@ fn response() -> impl Strategy<Value = Response> {
         option(),
         option(),
         option(),
+        proptest::option::of(text()),
         proptest::collection::vec(certificate, 0..3),
     )
         .prop_map(
-            |(reason, retry_after, interval, track_timeout, offers_sent, certs)| ResponseExt {
+            |(reason, retry_after, interval, track_timeout, offers_sent, nonce, certs)| ResponseExt {
                 reason,
                 retry_after,
                 interval,
                 track_timeout,
                 offers_sent,
+                nonce,
                 certs,
             },
         );

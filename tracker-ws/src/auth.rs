@@ -71,6 +71,7 @@ mod tests {
             key: encode_base64url(&blob),
             sig: encode_base64url(&signature.to_bytes()),
             token: None,
+            nonce: None,
         };
         (id, auth)
     }
@@ -119,6 +120,7 @@ mod tests {
             key: encode_base64url(&blob),
             sig: String::new(),
             token: None,
+            nonce: None,
         };
         assert_eq!(
             verify(Some(&auth), &peer_id_of(&blob), &[0; 32], &[]),

@@ -4,7 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use certificate::{MAX_LIFETIME, Membership, issue};
-use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, encode_base64url};
+use tracker_protocol::{
+    Action, IssuedCertificate, KEY_BLOB_LEN, MAX_CERTIFICATES, Request, RequestBody, WANT_CERT,
+    encode_base64url,
+};
 
 use crate::key::TrackerKey;
 
@@ -138,6 +141,23 @@ impl Cache {
             }
         }
     }
+}
+
+/// Swarms whose certificates a request asks for, no more than one answer has.
+pub(crate) fn wanted_certificates(request: &Request) -> impl Iterator<Item = &str> {
+    let (joins, one) = match &request.body {
+        RequestBody::Connect(connect) if request.ext.want.iter().any(|want| want == WANT_CERT) => {
+            (&connect.swarm_action[..], None)
+        }
+        RequestBody::Cert(swarm) => (&[][..], Some(swarm.as_str())),
+        _ => (&[][..], None),
+    };
+    joins
+        .iter()
+        .filter(|action| action.action == Action::Join)
+        .map(|action| action.swarm_id.as_str())
+        .take(MAX_CERTIFICATES)
+        .chain(one)
 }
 
 #[cfg(test)]

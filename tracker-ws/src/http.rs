@@ -1,131 +1,320 @@
-//! The HTTP in front of the WebSockets: reads one request, answers `/health` and `/metrics`, upgrades `/ppsp`.
+//! HTTP on the tracker's port: `/health`, `/metrics`, requests posted to `/ppsp`, and the way to the WebSockets.
 
-use std::io;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
-use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tracker_protocol::SUBPROTOCOL;
+use tokio_tungstenite::tungstenite::handshake::server::create_response;
+use tracker_protocol::{ErrorCode, MAX_FRAME, SUBPROTOCOL};
 
-/// The path of the WebSocket face.
+use crate::limits::Bucket;
+use crate::post;
+use crate::registry::Answer;
+use crate::server::{Shared, stopped};
+
+/// The path of both faces of RFC 7846.
 pub(crate) const PATH: &str = "/ppsp";
+/// The path of the WebTorrent dialect.
+pub(crate) const WEBTORRENT_PATH: &str = "/announce";
+/// Longest head of a request; the least that hyper reads with.
 const MAX_HEAD: usize = 8 * 1024;
+/// A connection that is kept alive ends after so many requests, or this long: so no one stays for ever on a server
+/// that drains, and none that does not read its answers either.
+const MAX_REQUESTS: u32 = 1000;
+const MAX_AGE: Duration = Duration::from_secs(300);
+/// How long, and how much, is still read of a connection that has got its last response.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 4 * MAX_FRAME;
+const TEXT: &str = "text/plain; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What a request's head asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// `/health`.
-    Health,
-    /// `/metrics`.
-    Metrics,
-    /// The WebSocket: the response that accepts it.
-    Upgrade(Vec<u8>),
-    /// Anything else: this status line and explanation.
-    Refused(&'static str, &'static str),
+/// What a connection over the limit is told before anything is read of it: it gets no memory.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 21\r\nRetry-After: 30\r\nConnection: close\r\n\r\ntoo many connections\n";
+
+type Reply = Response<Full<Bytes>>;
+
+/// One connection, while it speaks HTTP.
+struct Connection {
+    shared: Arc<Shared>,
+    local: SocketAddr,
+    served: AtomicU32,
+    posts: Mutex<Bucket>,
+    upgraded: OnceLock<Dialect>,
 }
 
-/// Reads a request's head. Returns what it asks and the bytes read past its end.
+/// What is spoken on a WebSocket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Dialect {
+    Ppsp,
+    WebTorrent,
+}
+
+/// A connection that has become a WebSocket.
+pub(crate) struct Upgraded {
+    pub(crate) dialect: Dialect,
+    pub(crate) stream: TcpStream,
+    /// What was read past the request.
+    pub(crate) rest: Vec<u8>,
+}
+
+/// Turns a connection away.
 ///
 /// # Errors
-/// When the connection fails or ends before the head does.
-pub(crate) async fn read(stream: &mut TcpStream, allow_origins: &[String]) -> io::Result<(Asked, Vec<u8>)> {
-    let mut head = Vec::with_capacity(1024);
-    loop {
-        if stream.read_buf(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match Request::try_parse(&head) {
-            Ok(Some((length, request))) => {
-                let rest = head.split_off(length);
-                return Ok((route(&request, allow_origins), rest));
-            }
-            Ok(None) if head.len() < MAX_HEAD => {}
-            Ok(None) => {
-                return Ok((
-                    Asked::Refused("431 Request Header Fields Too Large", "too long"),
-                    Vec::new(),
-                ));
-            }
-            Err(Error::Protocol(ProtocolError::WrongHttpMethod)) => {
-                return Ok((Asked::Refused("405 Method Not Allowed", "only GET"), Vec::new()));
-            }
-            Err(_) => return Ok((Asked::Refused("400 Bad Request", "not HTTP/1.1"), Vec::new())),
-        }
-    }
-}
-
-fn route(request: &Request, allow_origins: &[String]) -> Asked {
-    match request.uri().path() {
-        "/health" => Asked::Health,
-        "/metrics" => Asked::Metrics,
-        PATH => upgrade(request, allow_origins),
-        _ => Asked::Refused("404 Not Found", "only /ppsp, /health and /metrics are here"),
-    }
-}
-
-fn upgrade(request: &Request, allow_origins: &[String]) -> Asked {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let allowed = |origin: &str| allow_origins.iter().any(|allowed| allowed == origin);
-    if !allow_origins.is_empty() && !header("origin").is_some_and(allowed) {
-        return Asked::Refused("403 Forbidden", "this page's origin may not connect");
-    }
-    let mut response = match create_response(request) {
-        Ok(response) => response,
-        Err(Error::Protocol(
-            ProtocolError::MissingConnectionUpgradeHeader
-            | ProtocolError::MissingUpgradeWebSocketHeader
-            | ProtocolError::MissingSecWebSocketVersionHeader,
-        )) => {
-            return Asked::Refused(
-                "426 Upgrade Required",
-                "a WebSocket of version 13 is expected here",
-            );
-        }
-        Err(_) => return Asked::Refused("400 Bad Request", "not a proper WebSocket handshake"),
-    };
-    let offered = request.headers().get_all("sec-websocket-protocol");
-    let mut offered = offered
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    if offered.any(|protocol| protocol.trim() == SUBPROTOCOL) {
-        response
-            .headers_mut()
-            .insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
-    }
-    let mut bytes = Vec::new();
-    match write_response(&mut bytes, &response) {
-        Ok(()) => Asked::Upgrade(bytes),
-        Err(_) => Asked::Refused("500 Internal Server Error", "cannot answer"),
-    }
-}
-
-/// Answers a plain request and ends the connection.
-///
-/// # Errors
-/// When the connection fails.
-pub(crate) async fn respond(
-    stream: &mut TcpStream,
-    status: &str,
-    content_type: &str,
-    body: &str,
-) -> io::Result<()> {
-    let upgrade = if status.starts_with("426") {
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    } else if status.starts_with("405") {
-        "Allow: GET\r\n"
-    } else {
-        ""
-    };
-    let response = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
-         {upgrade}Connection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(response.as_bytes()).await?;
+/// When it fails.
+pub(crate) async fn turn_away(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.write_all(TOO_MANY).await?;
     stream.shutdown().await
+}
+
+/// Serves HTTP until the connection ends, or has become a WebSocket: then returns it.
+///
+/// # Errors
+/// When the connection fails, or what comes in is not HTTP (which it is told).
+pub(crate) async fn serve(
+    shared: &Arc<Shared>,
+    stream: TcpStream,
+    local: SocketAddr,
+) -> Result<Option<Upgraded>, hyper::Error> {
+    let connection = Arc::new(Connection {
+        shared: shared.clone(),
+        local,
+        served: AtomicU32::new(0),
+        posts: Mutex::new(Bucket::new(shared.clock.now(), shared.config.posts)),
+        upgraded: OnceLock::new(),
+    });
+    let service = {
+        let connection = connection.clone();
+        service_fn(move |request| {
+            let connection = connection.clone();
+            Box::pin(async move { Ok::<_, Infallible>(connection.respond(request).await) })
+        })
+    };
+    // Apart from the task, which a WebSocket keeps for hours.
+    let mut http = Box::pin(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(shared.config.init_timeout)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service),
+    );
+    let mut shutdown = shared.shutdown.clone();
+    let old = Instant::now() + MAX_AGE;
+    let mut last = None;
+    let done = loop {
+        tokio::select! {
+            done = poll_fn(|context| http.poll_without_shutdown(context)) => break done,
+            () = ended(&mut shutdown, old), if last.is_none() => {
+                last = Some(Instant::now() + shared.config.send_timeout);
+                http.as_mut().graceful_shutdown();
+            }
+            () = sleep_until(last.unwrap_or(old)), if last.is_some() => return Ok(None),
+        }
+    };
+    let parts = Pin::into_inner(http).into_parts();
+    let mut stream = parts.io.into_inner();
+    if let Some(dialect) = connection.upgraded.get() {
+        return Ok(Some(Upgraded {
+            dialect: *dialect,
+            stream,
+            // Copied, for these bytes keep all of hyper's buffer, which would live as long as the socket.
+            rest: parts.read_buf.to_vec(),
+        }));
+    }
+    // The other side may be gone already, or say more than anybody waits for.
+    let _ = timeout(LINGER, linger(&mut stream)).await;
+    done.map(|()| None)
+}
+
+/// Ends a connection so that the response is read: what comes in after it would otherwise make the system drop it.
+async fn linger(stream: &mut TcpStream) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    let (mut rest, mut buffer) = (LINGER_BYTES, [0; 1024]);
+    while rest > 0 {
+        match stream.read(&mut buffer).await? {
+            0 => break,
+            read => rest = rest.saturating_sub(read),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a connection is old, or the tracker stops.
+async fn ended(shutdown: &mut watch::Receiver<bool>, old: Instant) {
+    tokio::select! {
+        () = stopped(shutdown) => {}
+        () = sleep_until(old) => {}
+    }
+}
+
+impl Connection {
+    async fn respond(&self, request: Request<Incoming>) -> Reply {
+        let config = &self.shared.config;
+        let (get, path) = (request.method() == Method::GET, request.uri().path());
+        let mut reply = match path {
+            PATH if config.ppsp && request.method() == Method::POST => self.post(request).await,
+            PATH if config.ppsp && get => self.upgrade(request, Dialect::Ppsp),
+            PATH if config.ppsp => not_allowed("GET, POST"),
+            WEBTORRENT_PATH if config.webtorrent && get => self.upgrade(request, Dialect::WebTorrent),
+            WEBTORRENT_PATH if config.webtorrent => not_allowed("GET"),
+            "/health" if get => text(StatusCode::OK, "ok"),
+            "/metrics" if get => reply(StatusCode::OK, OPENMETRICS, self.shared.metrics_text()),
+            "/health" | "/metrics" => not_allowed("GET"),
+            _ => {
+                let mut here = vec!["/health", "/metrics"];
+                here.extend(config.ppsp.then_some(PATH));
+                here.extend(config.webtorrent.then_some(WEBTORRENT_PATH));
+                let here = format!("nothing but {} is here", here.join(", "));
+                text(StatusCode::NOT_FOUND, &here)
+            }
+        };
+        let served = self.served.fetch_add(1, Ordering::Relaxed) + 1;
+        if served >= MAX_REQUESTS && self.upgraded.get().is_none() {
+            set(&mut reply, CONNECTION, "close");
+        }
+        reply
+    }
+
+    /// May the page that the request comes from connect? Programs name no origin.
+    fn allows(&self, request: &Request<Incoming>, is_page: bool) -> bool {
+        let allowed = &self.shared.config.allow_origins;
+        let origin = request.headers().get(ORIGIN);
+        allowed.is_empty()
+            || (origin.is_none() && !is_page)
+            || origin.is_some_and(|origin| allowed.iter().any(|allowed| allowed.as_bytes() == origin))
+    }
+
+    async fn post(&self, request: Request<Incoming>) -> Reply {
+        if !self.allows(&request, false) {
+            return text(StatusCode::FORBIDDEN, "this page's origin may not connect");
+        }
+        let media_type = request.headers().get(CONTENT_TYPE);
+        let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or("");
+        // Parameters, such as a charset, say nothing that JSON does not.
+        let essence = media_type.split(';').next().unwrap_or("").trim();
+        if !essence.eq_ignore_ascii_case(post::MEDIA_TYPE) {
+            let wanted = format!("Content-Type: want {}, not {essence:.100}", post::MEDIA_TYPE);
+            return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, &wanted);
+        }
+        let shared = &*self.shared;
+        let in_time = {
+            let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+            posts.take(shared.clock.now(), 1)
+        };
+        if !in_time {
+            let fast = post::refuse(shared, "limited", ErrorCode::Unavailable, "too-many-requests");
+            return posted(post::status(fast.code), fast);
+        }
+        let too_long = || {
+            let long = "longer than 65536 bytes";
+            let long = post::refuse(shared, "malformed", ErrorCode::BadRequest, long);
+            posted(StatusCode::PAYLOAD_TOO_LARGE, long)
+        };
+        // What it says of itself, before it comes.
+        if request.body().size_hint().lower() > MAX_FRAME as u64 {
+            return too_long();
+        }
+        let body = Limited::new(request.into_body(), MAX_FRAME).collect();
+        let body = match timeout(shared.config.init_timeout, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return too_long(),
+            Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, "the body is cut off"),
+            Err(_) => return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly")),
+        };
+        let answer = post::answer(shared, self.local, &body);
+        posted(post::status(answer.code), answer)
+    }
+
+    fn upgrade(&self, request: Request<Incoming>, dialect: Dialect) -> Reply {
+        if !self.allows(&request, true) {
+            return text(StatusCode::FORBIDDEN, "this page's origin may not connect");
+        }
+        let (head, _) = request.into_parts();
+        let request = Request::from_parts(head, ());
+        let mut response = match create_response(&request) {
+            Ok(response) => response.map(|()| Full::default()),
+            Err(Error::Protocol(
+                ProtocolError::MissingConnectionUpgradeHeader
+                | ProtocolError::MissingUpgradeWebSocketHeader
+                | ProtocolError::MissingSecWebSocketVersionHeader,
+            )) => {
+                let mut reply = text(
+                    StatusCode::UPGRADE_REQUIRED,
+                    "a WebSocket of version 13 is expected here, or a POST",
+                );
+                set(&mut reply, UPGRADE, "websocket");
+                set(&mut reply, SEC_WEBSOCKET_VERSION, "13");
+                return reply;
+            }
+            Err(_) => return text(StatusCode::BAD_REQUEST, "not a proper WebSocket handshake"),
+        };
+        let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
+        let mut offered = offered
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','));
+        if matches!(dialect, Dialect::Ppsp) && offered.any(|protocol| protocol.trim() == SUBPROTOCOL) {
+            set(&mut response, SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+        }
+        // An upgrade is the last response of a connection.
+        let _ = self.upgraded.set(dialect);
+        response
+    }
+}
+
+fn set(reply: &mut Reply, name: HeaderName, value: &'static str) {
+    reply.headers_mut().insert(name, HeaderValue::from_static(value));
+}
+
+fn reply(status: StatusCode, content_type: &'static str, body: String) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    *reply.status_mut() = status;
+    set(&mut reply, CONTENT_TYPE, content_type);
+    set(&mut reply, CACHE_CONTROL, "no-store");
+    reply
+}
+
+fn text(status: StatusCode, line: &str) -> Reply {
+    reply(status, TEXT, format!("{line}\n"))
+}
+
+fn closing(mut reply: Reply) -> Reply {
+    set(&mut reply, CONNECTION, "close");
+    reply
+}
+
+fn not_allowed(methods: &'static str) -> Reply {
+    let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, &format!("only {methods}"));
+    set(&mut reply, ALLOW, methods);
+    reply
+}
+
+fn posted(status: StatusCode, answer: Answer) -> Reply {
+    let mut reply = reply(status, post::MEDIA_TYPE, answer.frame);
+    if let Some(seconds) = answer.retry_after {
+        reply
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    reply
 }

@@ -7,12 +7,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracker_ws::{Config, Server, TrackerKey};
+
+/// Names for --dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DialectName {
+    Ppsp,
+    Webtorrent,
+}
 
 /// WebSocket tracker for Shoal: tells peers of each other and relays their signalling.
 #[derive(Debug, Parser)]
@@ -21,6 +28,10 @@ struct Options {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
+    /// What to speak (repeatable): ppsp is RFC 7846 on /ppsp, webtorrent what BitTorrent's browser clients speak, on
+    /// /announce
+    #[arg(long, value_name = "NAME", default_value = "ppsp")]
+    dialect: Vec<DialectName>,
     /// Seconds between the reports peers are asked for (10 to 300)
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(10..=300))]
     interval: u64,
@@ -72,6 +83,8 @@ impl Options {
         Ok(Config {
             key,
             listen: self.listen,
+            ppsp: self.dialect.contains(&DialectName::Ppsp),
+            webtorrent: self.dialect.contains(&DialectName::Webtorrent),
             interval: Duration::from_secs(self.interval),
             track_timeout: Duration::from_secs(self.track_timeout.unwrap_or(3 * self.interval + 5)),
             origins: self.origin,

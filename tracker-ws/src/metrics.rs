@@ -48,6 +48,19 @@ pub(crate) struct Metrics {
     sockets: Gauge,
     peers: Gauge,
     swarms: Gauge,
+    members: Gauge,
+    torrents: Gauge,
+}
+
+/// Numbers of the moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    pub(crate) sockets: usize,
+    pub(crate) peers: usize,
+    pub(crate) swarms: usize,
+    /// Of the WebTorrent dialect.
+    pub(crate) members: usize,
+    pub(crate) torrents: usize,
 }
 
 impl Metrics {
@@ -62,6 +75,8 @@ impl Metrics {
             sockets: Gauge::default(),
             peers: Gauge::default(),
             swarms: Gauge::default(),
+            members: Gauge::default(),
+            torrents: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -92,6 +107,12 @@ impl Metrics {
         registry.register("sockets", "Open sockets", metrics.sockets.clone());
         registry.register("peers", "Registered peers", metrics.peers.clone());
         registry.register("swarms", "Swarms with reachable members", metrics.swarms.clone());
+        registry.register(
+            "webtorrent_members",
+            "Memberships of WebTorrent swarms",
+            metrics.members.clone(),
+        );
+        registry.register("webtorrent_swarms", "WebTorrent swarms", metrics.torrents.clone());
         metrics
     }
 
@@ -127,11 +148,13 @@ impl Metrics {
     }
 
     /// The text, with these numbers of the moment.
-    pub(crate) fn text(&self, sockets: usize, peers: usize, swarms: usize) -> String {
+    pub(crate) fn text(&self, counts: Counts) -> String {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.sockets.set(number(sockets));
-        self.peers.set(number(peers));
-        self.swarms.set(number(swarms));
+        self.sockets.set(number(counts.sockets));
+        self.peers.set(number(counts.peers));
+        self.swarms.set(number(counts.swarms));
+        self.members.set(number(counts.members));
+        self.torrents.set(number(counts.torrents));
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.registry);

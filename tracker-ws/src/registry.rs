@@ -1,5 +1,7 @@
 //! Swarms and peers, in memory. No I/O: requests of proven sessions come in, frames for sessions go out.
 
+mod departed;
+mod entry;
 #[cfg(test)]
 mod tests;
 
@@ -8,21 +10,25 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
-use tracker_protocol::server::{Changes, Peer, PeerConfig, PeerState, Timestamp, Verdict};
+use tracker_protocol::server::{Changes, Face, Peer, PeerConfig, PeerState, Timestamp, Verdict};
 use tracker_protocol::{
-    Bye, DEFAULT_PEERS, ErrorCode, Event, IssuedCertificate, Kind, MAX_PEERS, PeerAddr, PeerGroup, PeerInfo,
-    PeerInfoExt, PeerMode, PeerNum, PeerStatus, Request, RequestBody, Response, SUPPORTS_SIGNAL, Signal,
-    SwarmResult,
+    Bye, DEFAULT_PEERS, ErrorCode, Event, IssuedCertificate, Kind, MAX_PEERS, PeerGroup, PeerMode, PeerNum,
+    PeerStatus, Request, RequestBody, Response, SUPPORTS_SIGNAL, Signal, SwarmResult,
 };
 
-use crate::relay::Offers;
+use crate::limits::{Bucket, Rate};
+use crate::reports::Report;
 use crate::swarm::Swarm;
+use departed::Departed;
+use entry::Entry;
 
 /// Names a socket, never reused.
 pub type SessionId = u64;
 
 /// Most peers in all lists of one response, so that it fits a frame.
 const MAX_LISTED: usize = 3 * MAX_PEERS as usize;
+/// Most members that are looked at for those that have a chunk.
+const MAX_CANDIDATES: usize = 512;
 
 /// Settings of a [`Registry`].
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +39,8 @@ pub struct RegistryConfig {
     pub interval: u64,
     /// Most registered peers.
     pub max_peers: usize,
+    /// Requests a peer may make without a socket.
+    pub requests: Rate,
 }
 
 /// What to do with a session.
@@ -53,15 +61,35 @@ pub struct Outgoing {
     pub what: Delivery,
 }
 
-#[derive(Debug)]
-struct Entry {
-    machine: Peer,
-    takes_signals: bool,
-    /// As last told. Others learn its role and nothing else of it.
-    status: PeerStatus,
-    offers: Offers,
-    /// Its next place in the queue of timers.
-    scheduled: Timestamp,
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// How it was answered.
+    pub code: ErrorCode,
+    /// Seconds to wait before asking again (with 05).
+    pub retry_after: Option<u64>,
+    /// The answer as text.
+    pub frame: String,
+}
+
+impl Answer {
+    /// This response, written.
+    pub(crate) fn of(response: &Response) -> Self {
+        Self {
+            code: response.code,
+            retry_after: response.ext.retry_after,
+            frame: encode(response),
+        }
+    }
+
+    /// The same answer as before, to a repetition.
+    pub(crate) fn again(frame: String) -> Self {
+        Self {
+            code: ErrorCode::NoError,
+            retry_after: None,
+            frame,
+        }
+    }
 }
 
 /// All swarms and peers of a tracker.
@@ -74,6 +102,7 @@ pub struct Registry {
     /// Sockets that have proven who they are, both ways.
     proven: HashMap<SessionId, Arc<str>>,
     sessions: HashMap<Arc<str>, SessionId>,
+    departed: Departed,
     timers: BinaryHeap<Reverse<(Timestamp, Arc<str>)>>,
 }
 
@@ -87,6 +116,7 @@ impl Registry {
             swarms: HashMap::new(),
             proven: HashMap::new(),
             sessions: HashMap::new(),
+            departed: Departed::default(),
             timers: BinaryHeap::new(),
         }
     }
@@ -108,11 +138,20 @@ impl Registry {
             .is_some_and(|peer| self.peers.contains_key(peer))
     }
 
-    /// Is the session's peer registered in this swarm?
-    pub fn is_member(&self, session: SessionId, swarm: &str) -> bool {
-        let peer = self.proven.get(&session);
-        let entry = peer.and_then(|peer| self.peers.get(peer));
-        entry.is_some_and(|entry| entry.machine.swarms().contains_key(swarm))
+    /// Is the peer registered in this swarm?
+    pub fn is_member(&self, peer_id: &str, swarm_id: &str) -> bool {
+        let entry = self.peers.get(peer_id);
+        entry.is_some_and(|entry| entry.machine.swarms().contains_key(swarm_id))
+    }
+
+    /// What a peer has last told of itself in `ext.status`.
+    pub fn status(&self, peer_id: &str) -> Option<&PeerStatus> {
+        self.peers.get(peer_id).map(|entry| &entry.status)
+    }
+
+    /// What a peer has last reported of one of its swarms.
+    pub fn report(&self, peer_id: &str, swarm_id: &str) -> Option<&Report> {
+        self.peers.get(peer_id)?.reports.get(swarm_id)
     }
 
     /// When [`Registry::handle_timeout`] has something to do.
@@ -132,6 +171,8 @@ impl Registry {
         if let Some(entry) = self.peers.get_mut(&peer) {
             entry.machine.socket_attached(now);
         }
+        // A new page counts its transactions anew.
+        self.departed.take(&peer);
         self.proven.insert(session, peer);
     }
 
@@ -165,11 +206,8 @@ impl Registry {
         let id = &request.transaction_id;
         let refuse = |code, reason| Response::failed(id, code, reason);
         let Some(peer) = self.proven.get(&session).cloned() else {
-            return answer(
-                session,
-                &refuse(ErrorCode::AuthenticationRequired, "auth-missing"),
-                out,
-            );
+            let response = refuse(ErrorCode::AuthenticationRequired, "auth-missing");
+            return tell(session, &response, out);
         };
         let foreign_offer = request
             .ext
@@ -177,80 +215,207 @@ impl Registry {
             .iter()
             .any(|offer| *offer.from != *peer || !offer.to.is_empty());
         if *request.peer_id != *peer || foreign_offer {
-            return answer(
-                session,
-                &refuse(ErrorCode::Forbidden, "not-this-socket's-peer"),
-                out,
-            );
+            let response = refuse(ErrorCode::Forbidden, "not-this-socket's-peer");
+            return tell(session, &response, out);
         }
-        if !self.peers.contains_key(&peer) && self.peers.len() >= self.config.max_peers {
-            let mut full = refuse(ErrorCode::Unavailable, "tracker-full");
-            full.ext.retry_after = Some(30);
-            return answer(session, &full, out);
-        }
-        let entry = self.peers.entry(peer.clone()).or_insert_with(|| Entry {
-            machine: Peer::new(now, self.config.peer),
-            takes_signals: false,
-            status: PeerStatus::default(),
-            offers: Offers::default(),
-            scheduled: Timestamp::MAX,
+        let answer = self.answer(
+            now,
+            Face::WebSocket,
+            &peer,
+            request,
+            frame,
+            None,
+            certificates,
+            out,
+        );
+        out.push(Outgoing {
+            to: session,
+            what: Delivery::Frame(answer.frame),
         });
-        let response = match entry.machine.request(now, request, frame) {
-            Verdict::Replay(answer) => {
-                out.push(Outgoing {
-                    to: session,
-                    what: Delivery::Frame(answer),
-                });
-                return ErrorCode::NoError;
+        answer.code
+    }
+
+    /// The answer to a request that was posted, if it was carried out before: its proof is used up, but who repeats it
+    /// byte for byte has it. So there must be one: frames of a socket have none that a stranger could not guess.
+    pub fn repeated(&mut self, now: Timestamp, request: &Request, frame: &str) -> Option<String> {
+        request.ext.auth.as_ref()?.nonce.as_ref()?;
+        match self.peers.get_mut(&*request.peer_id) {
+            Some(entry) => entry.machine.answer_to(now, request, frame),
+            None => self.departed.answer_to(now, request, frame),
+        }
+    }
+
+    /// Carries out a request that was posted by its peer, without a session: there is one answer, and nothing is ever
+    /// pushed. `nonce` goes into the answer.
+    pub fn post(
+        &mut self,
+        now: Timestamp,
+        request: &Request,
+        frame: &str,
+        nonce: &str,
+        certificates: Vec<IssuedCertificate>,
+    ) -> Answer {
+        let peer = match self.peers.get_key_value(&*request.peer_id) {
+            Some((peer, _)) => peer.clone(),
+            None => Arc::from(&*request.peer_id),
+        };
+        let mut out = Vec::new();
+        let answered = self.answer(
+            now,
+            Face::Post,
+            &peer,
+            request,
+            frame,
+            Some(nonce),
+            certificates,
+            &mut out,
+        );
+        debug_assert!(out.is_empty(), "pushes of a posted request");
+        answered
+    }
+
+    /// Carries out a request of its proven peer. Pushes to others go to `out`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the two faces hand on all that they know"
+    )]
+    fn answer(
+        &mut self,
+        now: Timestamp,
+        face: Face,
+        peer: &Arc<str>,
+        request: &Request,
+        frame: &str,
+        nonce: Option<&str>,
+        certificates: Vec<IssuedCertificate>,
+        out: &mut Vec<Outgoing>,
+    ) -> Answer {
+        let finish = |mut response: Response| {
+            response.ext.nonce = nonce.map(str::to_owned);
+            Answer::of(&response)
+        };
+        let refuse = |code, reason| Response::failed(&request.transaction_id, code, reason);
+        if !self.peers.contains_key(peer) {
+            if let Some(answer) = self.departed.answer_to(now, request, frame) {
+                return Answer::again(answer);
             }
+            if self.peers.len() >= self.config.max_peers {
+                let mut full = refuse(ErrorCode::Unavailable, "tracker-full");
+                full.ext.retry_after = Some(30);
+                return finish(full);
+            }
+        }
+        let entry = self.peers.entry(peer.clone()).or_insert_with(|| {
+            let answers = self.departed.take(peer).unwrap_or_default();
+            Entry::new(Peer::with_answers(now, self.config.peer, answers))
+        });
+        if face == Face::Post {
+            let rate = self.config.requests;
+            let pace = entry.pace.get_or_insert_with(|| Bucket::new(now, rate));
+            if !pace.take(now, 1) {
+                let mut fast = refuse(ErrorCode::Unavailable, "too-many-requests");
+                fast.ext.retry_after = Some(1);
+                self.settle(peer);
+                return finish(fast);
+            }
+        }
+        let response = match entry.machine.request(now, face, request, frame) {
+            Verdict::Replay(answer) => return Answer::again(answer),
             Verdict::Refuse(response) => *response,
             Verdict::Connect(changes) => {
-                let mut response = self.connected(now, &peer, request, &changes, out);
+                let mut response = self.connected(now, face, peer, request, &changes, out);
                 response.ext.certs = certificates;
                 let joined = |swarm: &String| changes.joined.iter().any(|(joined, _)| joined == swarm);
                 response.ext.certs.retain(|issued| joined(&issued.swarm_id));
                 response
             }
-            Verdict::Proceed => match &request.body {
-                RequestBody::Connect(_) | RequestBody::StatReport(_) => self.reported(&peer, request),
-                RequestBody::Cert(swarm) => {
-                    let mut response = Response::ok(id);
-                    response.ext.certs = certificates;
-                    response.ext.certs.retain(|issued| issued.swarm_id == *swarm);
-                    match response.ext.certs.is_empty() {
-                        true => refuse(ErrorCode::InternalError, "no-certificate"),
-                        false => response,
-                    }
-                }
-                RequestBody::Find(find) => {
-                    let result =
-                        self.list(&find.swarm_id, &peer, find.peer_num.as_ref(), request, MAX_LISTED);
-                    let mut response = Response {
-                        swarm_result: vec![result],
-                        ..Response::ok(id)
-                    };
-                    response.ext.offers_sent = self.hand_out(now, &peer, request, out);
-                    response
-                }
-                RequestBody::Signal(signal) => match self.relay(now, &peer, signal, out) {
-                    Ok(()) => Response::ok(id),
-                    Err(reason) => refuse(ErrorCode::Forbidden, reason),
-                },
-            },
+            Verdict::Proceed => self.proceed(now, face, peer, request, certificates, out),
         };
-        let frame_out = encode(&response);
-        if let Some(entry) = self.peers.get_mut(&peer) {
-            // A refusal for a reused transaction ID must not displace what that ID stood for.
-            if response.code != ErrorCode::BadRequest {
-                entry.machine.remember(now, request, frame, &frame_out);
+        if face == Face::Post && response.code == ErrorCode::NoError {
+            self.resume_without_socket(peer);
+        }
+        let answer = finish(response);
+        let code = answer.code;
+        if let Some(entry) = self.peers.get_mut(peer) {
+            let has_left = entry.machine.state() == PeerState::Terminated;
+            // A refusal for a reused transaction ID must not displace what that ID stood for, an internal error may
+            // be none the next time, and the refusal of a peer that is not registered has changed nothing.
+            if code == ErrorCode::NoError || (code == ErrorCode::Forbidden && !has_left) {
+                entry.machine.remember(now, request, frame, &answer.frame);
+            }
+            if code == ErrorCode::NoError && has_left {
+                self.departed.insert(now, peer, entry.machine.take_answers());
             }
         }
-        out.push(Outgoing {
-            to: session,
-            what: Delivery::Frame(frame_out),
-        });
-        self.settle(&peer);
-        response.code
+        self.settle(peer);
+        answer
+    }
+
+    /// Carries out what the peer's machine has found in order.
+    fn proceed(
+        &mut self,
+        now: Timestamp,
+        face: Face,
+        peer: &Arc<str>,
+        request: &Request,
+        certificates: Vec<IssuedCertificate>,
+        out: &mut Vec<Outgoing>,
+    ) -> Response {
+        let id = &request.transaction_id;
+        let refuse = |code, reason| Response::failed(id, code, reason);
+        match &request.body {
+            RequestBody::Connect(_) => Response::ok(id),
+            RequestBody::StatReport(_) => self.reported(peer, request),
+            RequestBody::Cert(swarm) => {
+                let mut response = Response::ok(id);
+                response.ext.certs = certificates;
+                response.ext.certs.retain(|issued| issued.swarm_id == *swarm);
+                match response.ext.certs.is_empty() {
+                    true => refuse(ErrorCode::InternalError, "no-certificate"),
+                    false => response,
+                }
+            }
+            RequestBody::Find(find) => {
+                let (wanted, near) = (find.peer_num.as_ref(), request.ext.near);
+                let result = self.list(
+                    &find.swarm_id,
+                    peer,
+                    wanted,
+                    near,
+                    &request.ext.exclude,
+                    MAX_LISTED,
+                );
+                let mut response = Response {
+                    swarm_result: vec![result],
+                    ..Response::ok(id)
+                };
+                response.ext.offers_sent = self.hand_out(now, face, peer, request, out);
+                response
+            }
+            // An answer could not be brought to it.
+            RequestBody::Signal(_) if face == Face::Post => {
+                refuse(ErrorCode::Forbidden, "signals-need-a-socket")
+            }
+            RequestBody::Signal(signal) => match self.relay(now, peer, signal, out) {
+                Ok(()) => Response::ok(id),
+                Err(reason) => refuse(ErrorCode::Forbidden, reason),
+            },
+        }
+    }
+
+    /// A peer that was taken for one that has lost its socket goes on without one: it is a member again.
+    fn resume_without_socket(&mut self, peer: &Arc<str>) {
+        if self.sessions.contains_key(peer) {
+            return;
+        }
+        if let Some(entry) = self.peers.get_mut(peer)
+            && entry.machine.needs_no_socket()
+        {
+            entry.takes_signals = false;
+            for swarm in entry.machine.swarms().keys() {
+                self.swarms.entry(swarm.clone()).or_default().insert(peer);
+            }
+        }
     }
 
     /// Forgets peers whose timers have expired; what is left of their sockets is closed.
@@ -299,6 +464,7 @@ impl Registry {
     fn connected(
         &mut self,
         now: Timestamp,
+        face: Face,
         peer: &Arc<str>,
         request: &Request,
         changes: &Changes,
@@ -308,14 +474,13 @@ impl Registry {
             return Response::ok(&request.transaction_id);
         };
         self.take_status(peer, request);
-        if let Some(entry) = self.peers.get_mut(peer)
-            && !request.ext.supports.is_empty()
-        {
-            entry.takes_signals = request
-                .ext
-                .supports
-                .iter()
-                .any(|extension| extension == SUPPORTS_SIGNAL);
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.take_addresses(connect);
+            changes.left.iter().for_each(|swarm| entry.reports.forget(swarm));
+            let supports = &request.ext.supports;
+            if face == Face::WebSocket && !supports.is_empty() {
+                entry.takes_signals = supports.iter().any(|extension| extension == SUPPORTS_SIGNAL);
+            }
         }
         for swarm in &changes.left {
             leave(&mut self.swarms, swarm, peer);
@@ -328,13 +493,13 @@ impl Registry {
             self.swarms.entry(swarm.clone()).or_default().insert(peer);
             let result = match (mode, &connect.peer_num) {
                 (PeerMode::Seeder, None) => self.counted(swarm),
-                (_, peer_num) => self.list(swarm, peer, peer_num.as_ref(), request, room),
+                (_, peer_num) => self.list(swarm, peer, peer_num.as_ref(), None, &request.ext.exclude, room),
             };
             response.swarm_result.push(result);
         }
         response.ext.interval = Some(self.config.interval);
         response.ext.track_timeout = Some(self.config.peer.track_timeout / 1_000_000);
-        response.ext.offers_sent = self.hand_out(now, peer, request, out);
+        response.ext.offers_sent = self.hand_out(now, face, peer, request, out);
         response
     }
 
@@ -342,6 +507,9 @@ impl Registry {
         self.take_status(peer, request);
         let mut response = Response::ok(&request.transaction_id);
         if let RequestBody::StatReport(stats) = &request.body {
+            if let Some(entry) = self.peers.get_mut(peer) {
+                stats.iter().for_each(|stat| entry.reports.take(stat));
+            }
             let result = stats.iter().map(|stat| self.counted(&stat.swarm_id));
             response.swarm_result = result.collect();
         }
@@ -361,39 +529,40 @@ impl Registry {
         result
     }
 
-    /// A random list of a swarm's members.
+    /// A random list of a swarm's members; where a chunk is named, of those that have it as far as they have told.
     fn list(
         &mut self,
         swarm_id: &str,
         requester: &Arc<str>,
         peer_num: Option<&PeerNum>,
-        request: &Request,
+        near: Option<u64>,
+        exclude: &[String],
         room: usize,
     ) -> SwarmResult {
         let wanted = peer_num
             .and_then(|peer_num| peer_num.peer_count)
             .unwrap_or(DEFAULT_PEERS);
-        let count = (wanted.clamp(1, MAX_PEERS) as usize).min(room.max(1));
-        let sample = self.swarms.get(swarm_id).map_or_else(Vec::new, |swarm| {
-            swarm.sample(&mut self.rng, count, requester, &request.ext.exclude)
+        let room = room.max(1);
+        let count = (wanted.clamp(1, MAX_PEERS) as usize).min(room);
+        let draw = if near.is_some() { MAX_CANDIDATES } else { count };
+        let drawn = self.swarms.get(swarm_id).map_or_else(Vec::new, |swarm| {
+            swarm.sample(&mut self.rng, draw, requester, exclude)
         });
-        let describe = |peer: Arc<str>| {
-            let entry = self.peers.get(&peer)?;
-            let mode = entry.machine.swarms().get(swarm_id).copied();
-            let via = if entry.takes_signals {
-                vec!["signal".to_owned()]
-            } else {
-                Vec::new()
-            };
-            let role = entry.status.role;
-            let ext = PeerInfoExt { mode, role, via };
-            Some(PeerInfo {
-                peer_id: peer.to_string(),
-                peer_addr: PeerAddr::private(),
-                ext,
-            })
-        };
-        let peer_info = sample.into_iter().filter_map(describe).collect();
+        let entries = drawn
+            .iter()
+            .filter_map(|peer| Some((peer, self.peers.get(peer)?)));
+        let chosen: Vec<_> = entries
+            .filter(|(_, entry)| near.is_none_or(|chunk| entry.has(swarm_id, chunk)))
+            .take(count)
+            .collect();
+        // Second and third addresses are told where there is room.
+        let mut spare = room - chosen.len();
+        let mut peer_info = Vec::new();
+        for (peer, entry) in chosen {
+            let listed = entry.listed(peer, swarm_id, 1 + spare);
+            spare -= listed.len() - 1;
+            peer_info.extend(listed);
+        }
         SwarmResult {
             peer_group: Some(PeerGroup { peer_info }),
             ..self.counted(swarm_id)
@@ -404,11 +573,13 @@ impl Registry {
     fn hand_out(
         &mut self,
         now: Timestamp,
+        face: Face,
         peer: &Arc<str>,
         request: &Request,
         out: &mut Vec<Outgoing>,
     ) -> Option<u64> {
-        if request.ext.offers.is_empty() {
+        // Answers could not be brought to a peer without a socket.
+        if request.ext.offers.is_empty() || face == Face::Post {
             return None;
         }
         let mut sent = 0;
@@ -509,7 +680,7 @@ fn encode(response: &Response) -> String {
     })
 }
 
-fn answer(session: SessionId, response: &Response, out: &mut Vec<Outgoing>) -> ErrorCode {
+fn tell(session: SessionId, response: &Response, out: &mut Vec<Outgoing>) -> ErrorCode {
     out.push(Outgoing {
         to: session,
         what: Delivery::Frame(encode(response)),

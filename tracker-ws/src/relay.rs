@@ -39,6 +39,13 @@ impl Offers {
         });
     }
 
+    /// The offer is answered by that peer: is it one that was made, not too long ago, and not answered yet?
+    pub(crate) fn take(&mut self, now: Timestamp, to: &str, oid: &str) -> bool {
+        let made = |offer: &Offer| offer.to == to && offer.oid == oid && now < offer.at + LIFETIME;
+        let place = self.recent.iter().position(made);
+        place.is_some_and(|place| self.recent.remove(place).is_some())
+    }
+
     /// Was this offer made to that peer, not too long ago?
     pub(crate) fn made(&self, now: Timestamp, to: &str, oid: &str) -> bool {
         self.recent
@@ -58,6 +65,15 @@ mod tests {
         assert!(offers.made(LIFETIME - 1, "b", "1"));
         assert!(!offers.made(LIFETIME, "b", "1"));
         assert!(!offers.made(0, "c", "1") && !offers.made(0, "b", "2"));
+    }
+
+    #[test]
+    fn an_offer_is_answered_once() {
+        let mut offers = Offers::default();
+        offers.record(0, "b", "1");
+        assert!(!offers.take(LIFETIME, "b", "1") && !offers.take(0, "c", "1"));
+        assert!(offers.take(LIFETIME - 1, "b", "1"));
+        assert!(!offers.take(LIFETIME - 1, "b", "1"));
     }
 
     #[test]

@@ -1,30 +1,33 @@
 //! The accept loop, and what all sessions share.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rand::SeedableRng;
 use rand::rngs::{StdRng, SysError, SysRng};
-use tokio::io::AsyncWriteExt;
+use rand::{Rng, RngExt, SeedableRng};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tracker_protocol::MAX_FRAME;
+use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, MAX_FRAME, Request, RequestBody, peer_id_of};
 
-use crate::certificates::Certificates;
+use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{self, Asked};
+use crate::http::{self, Dialect, Upgraded};
 use crate::key::TrackerKey;
 use crate::limits::{SocketPermit, Sockets};
-use crate::metrics::{Metrics, Refusal};
+use crate::metrics::{Counts, Metrics, Refusal};
+use crate::nonces::Nonces;
 use crate::registry::Registry;
-use crate::session::{self, Sessions};
+use crate::session::Session;
+use crate::socket::{self, Sessions};
+use crate::webtorrent::{Torrents, WebTorrent};
 
 /// Expired peers are looked for at least this often.
 const TICK: Duration = Duration::from_secs(1);
@@ -34,8 +37,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(5);
 /// Of one socket, each way: the default of 128 KiB would be most of a session's memory.
 const BUFFER: usize = 4 * 1024;
-const TEXT: &str = "text/plain; charset=utf-8";
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Why a tracker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) certificates: Certificates,
     pub(crate) shutdown: watch::Receiver<bool>,
+    pub(crate) nonces: Mutex<Nonces>,
+    pub(crate) torrents: Mutex<Torrents>,
     registry: Mutex<Registry>,
     rng: Mutex<StdRng>,
     sockets: Sockets,
@@ -75,12 +78,52 @@ impl Shared {
         draw(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn metrics_text(&self) -> String {
+    /// The certificates that a request of the peer with this key asks for, made before the registry is locked.
+    pub(crate) fn certificates_for(
+        &self,
+        key_blob: &[u8; KEY_BLOB_LEN],
+        request: &Request,
+    ) -> Vec<IssuedCertificate> {
+        // What others and strangers ask is refused, which needs no signature.
+        if let RequestBody::Cert(swarm) = &request.body
+            && !(peer_id_of(key_blob) == request.peer_id
+                && self.registry().is_member(&request.peer_id, swarm))
+        {
+            return Vec::new();
+        }
+        let serial = || {
+            let mut serial = [0; SERIAL_LEN];
+            self.random(|rng| rng.fill_bytes(&mut serial));
+            serial
+        };
+        let now = Clock::unix_ms() / 1000;
+        let mut certificates = Vec::new();
+        for swarm in wanted_certificates(request) {
+            if let Some((issued, source)) = self.certificates.get(key_blob, swarm, now, serial) {
+                self.metrics.certified(source);
+                certificates.push(issued);
+            }
+        }
+        certificates
+    }
+
+    pub(crate) fn metrics_text(&self) -> String {
         let (peers, swarms) = {
             let registry = self.registry();
             (registry.peer_count(), registry.swarm_count())
         };
-        self.metrics.text(self.sockets.open(), peers, swarms)
+        let (members, torrents) = {
+            let torrents = self.torrents.lock().unwrap_or_else(PoisonError::into_inner);
+            (torrents.member_count(), torrents.torrent_count())
+        };
+        let sockets = self.sockets.open();
+        self.metrics.text(Counts {
+            sockets,
+            peers,
+            swarms,
+            members,
+            torrents,
+        })
     }
 }
 
@@ -133,6 +176,8 @@ impl Server {
         let lifetime = config.certificate_lifetime.as_secs();
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),
+            torrents: Mutex::new(Torrents::new(config.torrents(), rng()?)),
+            nonces: Mutex::new(Nonces::new(rng()?.random())),
             registry: Mutex::new(Registry::new(config.registry(), rng()?)),
             rng: Mutex::new(rng()?),
             clock: Clock::start(),
@@ -157,9 +202,13 @@ impl Server {
         self.address
     }
 
-    /// The URL for peers on this machine.
+    /// The URL for peers on this machine; the one of WebTorrent's clients where those only are served.
     pub fn url(&self) -> String {
-        format!("ws://{}{}", self.address, http::PATH)
+        let path = match self.shared.config.ppsp {
+            true => http::PATH,
+            false => http::WEBTORRENT_PATH,
+        };
+        format!("ws://{}{path}", self.address)
     }
 
     /// To end it.
@@ -231,44 +280,37 @@ async fn expire(shared: Arc<Shared>) {
 }
 
 /// One TCP connection, from its first byte to its last.
-async fn connection(shared: &Shared, mut stream: TcpStream, permit: Option<SocketPermit>) -> io::Result<()> {
+async fn connection(
+    shared: &Arc<Shared>,
+    stream: TcpStream,
+    permit: Option<SocketPermit>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let config = &shared.config;
     let Some(_permit) = permit else {
         shared.metrics.refused(Refusal::TooMany);
-        // Before its request is read: what is over the limit gets no memory.
-        return http::respond(
-            &mut stream,
-            "503 Service Unavailable",
-            TEXT,
-            "too many connections\n",
-        )
-        .await;
+        return Ok(http::turn_away(stream).await?);
     };
     let local = stream.local_addr()?;
-    let reading = http::read(&mut stream, &config.allow_origins);
-    let mut shutdown = shared.shutdown.clone();
-    let (asked, rest) = tokio::select! {
-        read = timeout(config.init_timeout, reading) => read.map_err(|_| io::ErrorKind::TimedOut)??,
-        () = stopped(&mut shutdown) => return Ok(()),
+    let Some(Upgraded {
+        dialect,
+        stream,
+        rest,
+    }) = http::serve(shared, stream, local).await?
+    else {
+        return Ok(());
     };
-    match asked {
-        Asked::Health => http::respond(&mut stream, "200 OK", TEXT, "ok\n").await,
-        Asked::Metrics => http::respond(&mut stream, "200 OK", OPENMETRICS, &shared.metrics_text()).await,
-        Asked::Refused(status, why) => http::respond(&mut stream, status, TEXT, &format!("{why}\n")).await,
-        Asked::Upgrade(response) => {
-            stream.write_all(&response).await?;
-            let limits = WebSocketConfig::default()
-                .read_buffer_size(BUFFER)
-                .write_buffer_size(BUFFER)
-                .max_write_buffer_size(4 * MAX_FRAME)
-                .max_message_size(Some(MAX_FRAME))
-                .max_frame_size(Some(MAX_FRAME));
-            let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
-            shared.metrics.accepted();
-            let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
-            session::run(shared, socket, id, local).await;
-            Ok(())
-        }
+    let limits = WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_write_buffer_size(4 * MAX_FRAME)
+        .max_message_size(Some(MAX_FRAME))
+        .max_frame_size(Some(MAX_FRAME));
+    let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
+    shared.metrics.accepted();
+    let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
+    match dialect {
+        Dialect::Ppsp => socket::run(shared, socket, id, Session::new(shared, id, local)).await,
+        Dialect::WebTorrent => socket::run(shared, socket, id, WebTorrent::new(shared, id)).await,
     }
+    Ok(())
 }

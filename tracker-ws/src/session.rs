@@ -1,95 +1,41 @@
-//! One socket: proves who the peer is, limits its rate, carries frames both ways.
+//! One peer's session on a socket: proves who it is, limits its rate, carries out its requests.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::{SinkExt, StreamExt};
 use rand::Rng;
-use tokio::net::TcpStream;
-use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tracker_protocol::{
-    Action, Bye, ErrorCode, Event, Hello, IssuedCertificate, KEY_BLOB_LEN, Limits, MAX_CERTIFICATES,
-    MAX_FRAME, MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN, Request, RequestBody, Response, SUPPORTS_CERT,
-    SUPPORTS_OFFERS, SUPPORTS_SIGNAL, SUPPORTS_STATUS, WANT_CERT, encode_base64url,
+    Bye, ErrorCode, Event, Hello, KEY_BLOB_LEN, Limits, MAX_FRAME, MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN,
+    Request, RequestBody, Response, SUPPORTS_CERT, SUPPORTS_CHUNK_MAP, SUPPORTS_OFFERS, SUPPORTS_SIGNAL,
+    SUPPORTS_STATUS, encode_base64url,
 };
 
 use crate::auth;
-use crate::certificates::SERIAL_LEN;
+use crate::certificates::wanted_certificates;
 use crate::clock::Clock;
 use crate::limits::{Bucket, Rate};
 use crate::metrics::Refusal;
 use crate::registry::{Delivery, Outgoing, SessionId};
-use crate::server::{Shared, stopped};
+use crate::server::Shared;
+use crate::socket::{Dialect, End, end};
 
+/// Extensions of the WebSocket face.
+const SUPPORTS: [&str; 5] = [
+    SUPPORTS_SIGNAL,
+    SUPPORTS_OFFERS,
+    SUPPORTS_CERT,
+    SUPPORTS_CHUNK_MAP,
+    SUPPORTS_STATUS,
+];
 /// Malformed frames, and wrong proofs, that end a session.
 const MAX_STRIKES: u32 = 3;
-/// Refusals for going too fast, before the socket is closed.
-const PATIENCE: Rate = Rate {
+/// Refusals for going too fast, before a socket is closed.
+pub(crate) const PATIENCE: Rate = Rate {
     per_second: 10,
     burst: 100,
 };
-/// Pings without any sign of life in return.
-const MAX_MISSED: u32 = 2;
-
-/// Ways to the tasks of open sessions.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions {
-    open: Mutex<HashMap<SessionId, Handle>>,
-}
-
-#[derive(Debug)]
-struct Handle {
-    queue: mpsc::Sender<Delivery>,
-    overflow: Arc<Notify>,
-}
-
-impl Sessions {
-    /// Queues for each session what is for it. A session whose queue is full is ended: its reader is too slow.
-    pub(crate) fn deliver(&self, out: Vec<Outgoing>) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        for Outgoing { to, what } in out {
-            if let Some(handle) = open.get(&to)
-                && let Err(mpsc::error::TrySendError::Full(_)) = handle.queue.try_send(what)
-            {
-                handle.overflow.notify_one();
-            }
-        }
-    }
-
-    fn insert(&self, id: SessionId, handle: Handle) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, handle);
-    }
-
-    fn remove(&self, id: SessionId) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
-    }
-}
-
-/// How a session ends.
-#[derive(Clone, Copy, Debug)]
-struct End {
-    code: CloseCode,
-    reason: &'static str,
-    metric: Option<Refusal>,
-}
-
-fn end(code: CloseCode, reason: &'static str, metric: Option<Refusal>) -> End {
-    End { code, reason, metric }
-}
-
-struct Session<'a> {
+/// One peer on its socket.
+pub(crate) struct Session<'a> {
     shared: &'a Shared,
     id: SessionId,
     origins: Vec<String>,
@@ -102,74 +48,8 @@ struct Session<'a> {
     patience: Bucket,
 }
 
-/// Runs a session until its socket ends. `local` is the address the peer connected to.
-pub(crate) async fn run(
-    shared: &Shared,
-    mut socket: WebSocketStream<TcpStream>,
-    id: SessionId,
-    local: SocketAddr,
-) {
-    let (queue, mut outgoing) = mpsc::channel(shared.config.queue);
-    let overflow = Arc::new(Notify::new());
-    shared.sessions.insert(
-        id,
-        Handle {
-            queue,
-            overflow: overflow.clone(),
-        },
-    );
-    let now = shared.clock.now();
-    let mut nonce = [0; NONCE_LEN];
-    shared.random(|rng| rng.fill_bytes(&mut nonce));
-    let mut session = Session {
-        shared,
-        id,
-        origins: origins(&shared.config.origins, local),
-        nonce,
-        key_blob: None,
-        strikes: 0,
-        requests: Bucket::new(now, shared.config.requests),
-        signals: Bucket::new(now, shared.config.signals),
-        patience: Bucket::new(now, PATIENCE),
-    };
-    let ended = tokio::select! {
-        ended = session.serve(&mut socket, &mut outgoing) => ended,
-        () = overflow.notified() => Some(end(CloseCode::Policy, "reads too slowly", Some(Refusal::SlowReader))),
-    };
-    shared.sessions.remove(id);
-    shared.registry().detach(shared.clock.now(), id);
-    if let Some(End { code, reason, metric }) = ended {
-        tracing::debug!(session = id, reason, "closing");
-        if let Some(metric) = metric {
-            shared.metrics.refused(metric);
-        }
-        close(&mut socket, code, reason, shared).await;
-    }
-}
-
-/// Says goodbye and waits, not for long, for the other side to do the same.
-async fn close(
-    socket: &mut WebSocketStream<TcpStream>,
-    code: CloseCode,
-    reason: &'static str,
-    shared: &Shared,
-) {
-    let frame = CloseFrame {
-        code,
-        reason: reason.into(),
-    };
-    let farewell = async {
-        if socket.close(Some(frame)).await.is_ok() {
-            while let Some(Ok(_)) = socket.next().await {}
-        }
-    };
-    let patience = shared.config.send_timeout.min(std::time::Duration::from_secs(2));
-    // However it ends, the socket is dropped.
-    let _ = timeout(patience, farewell).await;
-}
-
 /// Origins a peer may have signed.
-fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
+pub(crate) fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
     let mut origins = configured.to_vec();
     // The default port is left out, as in every URL's origin.
     let port = if local.port() == 80 {
@@ -190,115 +70,22 @@ fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
     origins
 }
 
-impl Session<'_> {
-    /// Returns how to close the socket; `None` when the other side has.
-    async fn serve(
-        &mut self,
-        socket: &mut WebSocketStream<TcpStream>,
-        outgoing: &mut mpsc::Receiver<Delivery>,
-    ) -> Option<End> {
-        let shared = self.shared;
-        let config = &shared.config;
-        let mut shutdown = shared.shutdown.clone();
-        let mut ping = interval_at(Instant::now() + config.ping_interval, config.ping_interval);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut missed = 0;
-        // Runs while the peer is not registered.
-        let mut init_deadline = Some(Instant::now() + config.init_timeout);
-        if let Err(ended) = self.send(socket, Message::text(self.hello())).await {
-            return ended;
-        }
-        loop {
-            let init = async {
-                match init_deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                // What the registry said last is sent before the next request is read.
-                biased;
-                Some(delivery) = outgoing.recv() => match delivery {
-                    Delivery::Frame(frame) => {
-                        if let Err(ended) = self.send(socket, Message::text(frame)).await {
-                            return ended;
-                        }
-                    }
-                    Delivery::Close(code, reason) => return Some(end(code.into(), reason, None)),
-                },
-                () = stopped(&mut shutdown) => {
-                    let bye = Bye {
-                        code: ErrorCode::Unavailable,
-                        retry_after: None,
-                        reason: Some("tracker shuts down".to_owned()),
-                    };
-                    if let Ok(frame) = Event::Bye(bye).encode() {
-                        let _ = self.send(socket, Message::text(frame)).await;
-                    }
-                    return Some(end(CloseCode::Away, "tracker shuts down", None));
-                }
-                _ = ping.tick() => {
-                    if missed >= MAX_MISSED {
-                        return Some(end(CloseCode::Policy, "no sign of life", Some(Refusal::Silent)));
-                    }
-                    missed += 1;
-                    if let Err(ended) = self.send(socket, Message::Ping(Bytes::new())).await {
-                        return ended;
-                    }
-                }
-                () = init => return Some(end(CloseCode::Policy, "no CONNECT in time", Some(Refusal::Silent))),
-                message = socket.next() => {
-                    missed = 0;
-                    match message {
-                        Some(Ok(Message::Text(text))) => {
-                            if let Err(ended) = self.frame(text.as_str()) {
-                                self.flush(socket, outgoing).await;
-                                return Some(ended);
-                            }
-                        }
-                        Some(Ok(Message::Binary(_))) => {
-                            return Some(end(CloseCode::Unsupported, "text frames only", Some(Refusal::Malformed)));
-                        }
-                        Some(Ok(_)) => {}
-                        Some(Err(Error::Capacity(_))) => {
-                            return Some(end(CloseCode::Size, "frame longer than 65536", Some(Refusal::Malformed)));
-                        }
-                        Some(Err(Error::Utf8(_))) => {
-                            return Some(end(CloseCode::Invalid, "not UTF-8", Some(Refusal::Malformed)));
-                        }
-                        Some(Err(_)) | None => return None,
-                    }
-                    init_deadline = match self.shared.registry().is_registered(self.id) {
-                        true => None,
-                        false => init_deadline.or(Some(Instant::now() + config.init_timeout)),
-                    };
-                }
-            }
-        }
-    }
-
-    async fn send(
-        &self,
-        socket: &mut WebSocketStream<TcpStream>,
-        message: Message,
-    ) -> Result<(), Option<End>> {
-        match timeout(self.shared.config.send_timeout, socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(None),
-            Err(_) => Err(Some(end(
-                CloseCode::Policy,
-                "reads too slowly",
-                Some(Refusal::SlowReader),
-            ))),
-        }
-    }
-
-    /// Sends the answers that wait, before the socket is closed.
-    async fn flush(&self, socket: &mut WebSocketStream<TcpStream>, outgoing: &mut mpsc::Receiver<Delivery>) {
-        while let Ok(Delivery::Frame(frame)) = outgoing.try_recv() {
-            if self.send(socket, Message::text(frame)).await.is_err() {
-                return;
-            }
+impl<'a> Session<'a> {
+    /// The session of a new socket. `local` is the address the peer connected to.
+    pub(crate) fn new(shared: &'a Shared, id: SessionId, local: SocketAddr) -> Self {
+        let now = shared.clock.now();
+        let mut nonce = [0; NONCE_LEN];
+        shared.random(|rng| rng.fill_bytes(&mut nonce));
+        Self {
+            shared,
+            id,
+            origins: origins(&shared.config.origins, local),
+            nonce,
+            key_blob: None,
+            strikes: 0,
+            requests: Bucket::new(now, shared.config.requests),
+            signals: Bucket::new(now, shared.config.signals),
+            patience: Bucket::new(now, PATIENCE),
         }
     }
 
@@ -306,9 +93,7 @@ impl Session<'_> {
         let hello = Hello {
             nonce: encode_base64url(&self.nonce),
             time: Clock::unix_ms(),
-            supports: [SUPPORTS_SIGNAL, SUPPORTS_OFFERS, SUPPORTS_CERT, SUPPORTS_STATUS]
-                .map(str::to_owned)
-                .to_vec(),
+            supports: SUPPORTS.map(str::to_owned).to_vec(),
             limits: Limits {
                 frame: MAX_FRAME as u64,
                 offers: MAX_OFFERS as u64,
@@ -321,7 +106,7 @@ impl Session<'_> {
         Event::Hello(hello).encode().unwrap_or_default()
     }
 
-    fn frame(&mut self, frame: &str) -> Result<(), End> {
+    fn carry_out(&mut self, frame: &str) -> Result<(), End> {
         let now = self.shared.clock.now();
         let request = match Request::decode(frame) {
             Ok(request) => request,
@@ -378,7 +163,10 @@ impl Session<'_> {
                 .registry()
                 .attach(now, self.id, &request.peer_id, &mut out);
         }
-        let certificates = self.certificates(&request);
+        let certificates = match &self.key_blob {
+            Some(key_blob) => self.shared.certificates_for(key_blob, &request),
+            None => Vec::new(),
+        };
         let code = self
             .shared
             .registry()
@@ -388,33 +176,6 @@ impl Session<'_> {
         self.shared.metrics.pushed(pushes as u64);
         self.shared.sessions.deliver(out);
         Ok(())
-    }
-
-    /// The certificates a request asks for, made before the registry is locked.
-    fn certificates(&self, request: &Request) -> Vec<IssuedCertificate> {
-        let shared = self.shared;
-        let Some(key_blob) = &self.key_blob else {
-            return Vec::new();
-        };
-        if let RequestBody::Cert(swarm) = &request.body
-            && !shared.registry().is_member(self.id, swarm)
-        {
-            return Vec::new();
-        }
-        let serial = || {
-            let mut serial = [0; SERIAL_LEN];
-            shared.random(|rng| rng.fill_bytes(&mut serial));
-            serial
-        };
-        let now = Clock::unix_ms() / 1000;
-        let mut certificates = Vec::new();
-        for swarm in wanted_certificates(request) {
-            if let Some((issued, source)) = shared.certificates.get(key_blob, swarm, now, serial) {
-                shared.metrics.certified(source);
-                certificates.push(issued);
-            }
-        }
-        certificates
     }
 
     fn strike(&mut self, reason: &'static str) -> Result<(), End> {
@@ -436,21 +197,31 @@ impl Session<'_> {
     }
 }
 
-/// Swarms whose certificates a request asks for, no more than one answer has.
-fn wanted_certificates(request: &Request) -> impl Iterator<Item = &str> {
-    let (joins, one) = match &request.body {
-        RequestBody::Connect(connect) if request.ext.want.iter().any(|want| want == WANT_CERT) => {
-            (&connect.swarm_action[..], None)
-        }
-        RequestBody::Cert(swarm) => (&[][..], Some(swarm.as_str())),
-        _ => (&[][..], None),
-    };
-    joins
-        .iter()
-        .filter(|action| action.action == Action::Join)
-        .map(|action| action.swarm_id.as_str())
-        .take(MAX_CERTIFICATES)
-        .chain(one)
+impl Dialect for Session<'_> {
+    fn greeting(&self) -> Option<String> {
+        Some(self.hello())
+    }
+
+    fn frame(&mut self, frame: &str) -> Result<(), End> {
+        self.carry_out(frame)
+    }
+
+    fn is_registered(&self) -> bool {
+        self.shared.registry().is_registered(self.id)
+    }
+
+    fn farewell(&self) -> Option<String> {
+        let bye = Bye {
+            code: ErrorCode::Unavailable,
+            retry_after: None,
+            reason: Some("tracker shuts down".to_owned()),
+        };
+        Event::Bye(bye).encode().ok()
+    }
+
+    fn ended(&mut self) {
+        self.shared.registry().detach(self.shared.clock.now(), self.id);
+    }
 }
 
 #[cfg(test)]

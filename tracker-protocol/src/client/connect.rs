@@ -65,6 +65,8 @@ impl Client {
             key: encode_base64url(&self.config.key_blob),
             sig: encode_base64url(sig),
             token: self.config.token.clone(),
+            #[cfg(feature = "server")]
+            nonce: None,
         };
         let supports = [SUPPORTS_SIGNAL, SUPPORTS_OFFERS, SUPPORTS_CERT, SUPPORTS_STATUS];
         let supports = supports.map(str::to_owned).to_vec();

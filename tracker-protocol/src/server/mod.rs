@@ -6,8 +6,8 @@
 //!                        └─ invalid action, init timer ────────────────────────↗
 //! ```
 //!
-//! START is the moment before [`Peer::new`]. The machine decides; lists, relaying and sockets are the tracker's. Its
-//! rules for CONNECT are those of a tracker whose peers are in several swarms at once.
+//! START is the moment before [`Peer::new`]. The machine decides; lists, relaying and sockets are the tracker's. Which
+//! combinations of actions a CONNECT may have depends on the [`Face`] it came in by.
 
 #[cfg(test)]
 mod tests;
@@ -15,11 +15,12 @@ mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use transactions::{Known, Transactions};
+use transactions::Known;
+pub use transactions::Transactions;
 
 use crate::error::ErrorCode;
 use crate::peer::PeerMode;
-use crate::request::{Action, Connect, Request, RequestBody};
+use crate::request::{Action, Connect, Request, RequestBody, SwarmAction};
 use crate::response::Response;
 
 /// Microseconds, of any clock that never goes back.
@@ -50,6 +51,16 @@ impl Default for PeerConfig {
             max_swarms: crate::MAX_SWARMS,
         }
     }
+}
+
+/// By which of the tracker's faces a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// WebSocket: a peer is in as many swarms as it likes, and says everything in one CONNECT.
+    WebSocket,
+    /// HTTPS POST: the combinations of RFC 7846's table 6 and no others, but a peer that is in one swarm may join
+    /// another (PPSP.REQ-1) or become its SEEDER.
+    Post,
 }
 
 /// State of a [`Peer`].
@@ -115,6 +126,31 @@ impl Peer {
         }
     }
 
+    /// The same, of a peer that has been here before: what it repeats is answered as it was then.
+    pub fn with_answers(now: Timestamp, config: PeerConfig, answers: Transactions) -> Self {
+        Self {
+            requests: answers,
+            ..Self::new(now, config)
+        }
+    }
+
+    /// The answers that it may still ask to be repeated.
+    pub fn take_answers(&mut self) -> Transactions {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// The answer to this very request, if the peer repeats it.
+    pub fn answer_to(&mut self, now: Timestamp, request: &Request, frame: &str) -> Option<String> {
+        let transactions = self.transactions(&request.body);
+        transactions.answer_to(now, &request.transaction_id, frame)
+    }
+
+    /// A request was accepted without a socket: the peer is one that has none, not one that has lost it. Returns
+    /// whether it was taken for such a one.
+    pub fn needs_no_socket(&mut self) -> bool {
+        self.lost_at.take().is_some()
+    }
+
     /// Its state.
     pub fn state(&self) -> PeerState {
         self.state
@@ -169,8 +205,8 @@ impl Peer {
         self.deadline = now + self.config.track_timeout;
     }
 
-    /// Decides about a request of this peer, proven by its socket. `frame` is its text.
-    pub fn request(&mut self, now: Timestamp, request: &Request, frame: &str) -> Verdict {
+    /// Decides about a request of this peer, which has proven to be it. `frame` is its text.
+    pub fn request(&mut self, now: Timestamp, face: Face, request: &Request, frame: &str) -> Verdict {
         let id = &request.transaction_id;
         let transactions = self.transactions(&request.body);
         match transactions.find(now, id, frame) {
@@ -182,7 +218,7 @@ impl Peer {
             Known::No => {}
         }
         let refused = match &request.body {
-            RequestBody::Connect(connect) => match self.connect(now, connect) {
+            RequestBody::Connect(connect) => match self.connect(now, face, connect) {
                 Ok(changes) => return Verdict::Connect(changes),
                 Err(reason) => Some(reason),
             },
@@ -229,7 +265,10 @@ impl Peer {
     }
 
     /// All actions or none; LEAVE first.
-    fn connect(&mut self, now: Timestamp, connect: &Connect) -> Result<Changes, &'static str> {
+    fn connect(&mut self, now: Timestamp, face: Face, connect: &Connect) -> Result<Changes, &'static str> {
+        if face == Face::Post && !self.is_of_table_6(&connect.swarm_action) {
+            return Err("combination-of-actions");
+        }
         let mut swarms = self.swarms.clone();
         let mut changes = Changes::default();
         let mut seen = BTreeSet::new();
@@ -270,6 +309,37 @@ impl Peer {
             PeerState::Tracking
         };
         Ok(changes)
+    }
+}
+
+impl Peer {
+    /// Is it one of the combinations that a peer in this state may ask for? Whether it is a member of what it leaves
+    /// is another question.
+    fn is_of_table_6(&self, actions: &[SwarmAction]) -> bool {
+        // The mode that counts for a LEAVE is that of the membership: what the request says of it may be missing.
+        let mode = |action: &SwarmAction| match action.action {
+            Action::Leave => self.swarms.get(&action.swarm_id).copied(),
+            Action::Join => None,
+        };
+        let is = |action: &SwarmAction, wanted| mode(action).unwrap_or(action.peer_mode) == wanted;
+        let all = |wanted_action, wanted_mode| {
+            let wanted = |action: &SwarmAction| action.action == wanted_action && is(action, wanted_mode);
+            actions.iter().all(wanted)
+        };
+        let becomes_seeder = |action: &SwarmAction| {
+            let before = self.swarms.get(&action.swarm_id);
+            before == Some(&PeerMode::Leech)
+        };
+        match actions {
+            [one] if is(one, PeerMode::Leech) => true,
+            [one, other] if one.action != other.action => {
+                is(one, PeerMode::Leech) && is(other, PeerMode::Leech)
+            }
+            _ if all(Action::Join, PeerMode::Seeder) => {
+                self.state != PeerState::Tracking || actions.iter().all(becomes_seeder)
+            }
+            _ => all(Action::Leave, PeerMode::Seeder),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rows of the tables of tracker-protocol.md §3.1 and §4.2, as the WebSocket face reads them.
+//! Registration, combinations of swarm actions (RFC 7846 table 6), timers: as both faces read them.
 
 use super::*;
 use crate::{Find, RequestExt, Signal, Stat, SwarmAction, connect_action};
@@ -20,6 +20,7 @@ fn leave(swarm: &str) -> SwarmAction {
 
 struct Test {
     peer: Peer,
+    face: Face,
     now: Timestamp,
     id: u32,
 }
@@ -28,6 +29,7 @@ impl Test {
     fn start() -> Self {
         Self {
             peer: Peer::new(0, PeerConfig::default()),
+            face: Face::WebSocket,
             now: 0,
             id: 0,
         }
@@ -50,7 +52,7 @@ impl Test {
             ext: RequestExt::default(),
         };
         let frame = request.encode().unwrap();
-        self.peer.request(self.now, &request, &frame)
+        self.peer.request(self.now, self.face, &request, &frame)
     }
 
     fn connect(&mut self, swarm_action: Vec<SwarmAction>) -> Result<Changes, String> {
@@ -279,31 +281,187 @@ fn repetitions_have_no_second_effect() {
     };
     let first = request(0, vec![join(A)]);
     let frame = first.encode().unwrap();
-    assert!(matches!(peer.request(0, &first, &frame), Verdict::Connect(_)));
+    assert!(matches!(
+        peer.request(0, Face::WebSocket, &first, &frame),
+        Verdict::Connect(_)
+    ));
     peer.remember(0, &first, &frame, "answer");
     assert_eq!(
-        peer.request(SECOND, &first, &frame),
+        peer.request(SECOND, Face::WebSocket, &first, &frame),
         Verdict::Replay("answer".to_owned())
     );
     // The same ID for something else.
     let other = request(0, vec![join(B)]);
-    let verdict = peer.request(SECOND, &other, &other.encode().unwrap());
+    let verdict = peer.request(SECOND, Face::WebSocket, &other, &other.encode().unwrap());
     assert!(matches!(verdict, Verdict::Refuse(response) if response.code == ErrorCode::BadRequest));
     // 60 s later it is forgotten.
-    let late = peer.clone().request(60 * SECOND, &first, &frame);
+    let late = peer.clone().request(60 * SECOND, Face::WebSocket, &first, &frame);
     assert!(matches!(late, Verdict::Connect(_)));
     // So it is after 16 others.
     for id in 1..=16 {
         let another = request(id, vec![join(A)]);
         let frame = another.encode().unwrap();
         assert!(matches!(
-            peer.request(SECOND, &another, &frame),
+            peer.request(SECOND, Face::WebSocket, &another, &frame),
             Verdict::Connect(_)
         ));
         peer.remember(SECOND, &another, &frame, "other");
     }
     assert!(matches!(
-        peer.request(SECOND, &first, &frame),
+        peer.request(SECOND, Face::WebSocket, &first, &frame),
         Verdict::Connect(_)
     ));
+}
+
+#[test]
+fn a_repeated_last_leave_is_answered_as_before() {
+    let mut test = Test::tracking(vec![join(A)]);
+    test.connect(vec![leave(A)]).unwrap();
+    let request = Request {
+        transaction_id: "x".to_owned(),
+        peer_id: "d8".repeat(32),
+        body: RequestBody::StatReport(Vec::new()),
+        ext: RequestExt::default(),
+    };
+    let frame = request.encode().unwrap();
+    test.peer.remember(0, &request, &frame, "answer");
+    let mut answers = test.peer.take_answers();
+    assert_eq!(answers.answer_to(SECOND, "x", &frame).as_deref(), Some("answer"));
+    assert_eq!(answers.answer_to(SECOND, "x", "another"), None);
+    let mut again = Peer::with_answers(SECOND, PeerConfig::default(), answers);
+    let verdict = again.request(SECOND, Face::Post, &request, &frame);
+    assert_eq!(verdict, Verdict::Replay("answer".to_owned()));
+}
+
+#[test]
+fn kept_answers_are_bounded_in_bytes() {
+    let mut transactions = Transactions::default();
+    for id in ["1", "2", "3"] {
+        transactions.insert(0, id, id, &"x".repeat(30_000));
+    }
+    let kept = |transactions: &mut Transactions, id| transactions.answer_to(0, id, id).is_some();
+    assert!(!kept(&mut transactions, "1") && kept(&mut transactions, "2") && kept(&mut transactions, "3"));
+}
+
+/// Every row of the table, on the strict face.
+mod table_6 {
+    use super::*;
+
+    fn strict(before: Vec<SwarmAction>) -> Test {
+        let mut test = Test::start();
+        if !before.is_empty() {
+            test.connect(before).unwrap();
+        }
+        test.face = Face::Post;
+        test
+    }
+
+    /// What a CONNECT does: whether it is accepted, and the state and memberships after it.
+    fn after(before: Vec<SwarmAction>, actions: Vec<SwarmAction>) -> (bool, PeerState, Vec<String>) {
+        let mut test = strict(before);
+        let accepted = test.connect(actions).is_ok();
+        let swarms = test.swarms().into_iter().map(str::to_owned).collect();
+        (accepted, test.peer.state(), swarms)
+    }
+
+    fn seeder_leaves(swarm: &str) -> SwarmAction {
+        connect_action(swarm, Action::Leave, PeerMode::Seeder)
+    }
+
+    fn is(accepted: bool, state: PeerState, swarms: &[&str]) -> (bool, PeerState, Vec<String>) {
+        let swarms = swarms.iter().map(|swarm| (*swarm).to_owned()).collect();
+        (accepted, state, swarms)
+    }
+
+    const TRACKING: PeerState = PeerState::Tracking;
+    const TERMINATED: PeerState = PeerState::Terminated;
+
+    #[test]
+    fn leech_join_in_start() {
+        assert_eq!(after(vec![], vec![join(A)]), is(true, TRACKING, &[A]));
+    }
+
+    #[test]
+    fn leech_leave_in_start() {
+        assert_eq!(after(vec![], vec![leave(A)]), is(false, TERMINATED, &[]));
+    }
+
+    #[test]
+    fn leech_leave_while_tracking() {
+        assert_eq!(after(vec![join(A)], vec![leave(A)]), is(true, TERMINATED, &[]));
+        let two = vec![join(A), join(B)];
+        assert_eq!(after(two, vec![leave(A)]), is(true, TRACKING, &[B]));
+    }
+
+    #[test]
+    fn leech_join_and_leave_in_start() {
+        assert_eq!(after(vec![], vec![join(A), leave(B)]), is(false, TERMINATED, &[]));
+    }
+
+    #[test]
+    fn leech_leave_and_join_while_tracking() {
+        let switch = vec![leave(A), join(B)];
+        assert_eq!(after(vec![join(A)], switch), is(true, TRACKING, &[B]));
+        // All or nothing: the LEAVE is invalid, so nothing is joined.
+        let switch = vec![leave(B), join(B)];
+        assert_eq!(after(vec![join(A)], switch), is(false, TRACKING, &[A]));
+    }
+
+    #[test]
+    fn seeder_joins_in_start() {
+        assert_eq!(after(vec![], vec![seed(A), seed(B)]), is(true, TRACKING, &[B, A]));
+    }
+
+    #[test]
+    fn seeder_join_while_tracking_is_refused_but_tracking_goes_on() {
+        assert_eq!(after(vec![seed(A)], vec![seed(B)]), is(false, TRACKING, &[A]));
+        assert_eq!(after(vec![seed(A)], vec![seed(A)]), is(false, TRACKING, &[A]));
+        let mut test = strict(vec![seed(A)]);
+        let deadline = test.peer.poll_timeout();
+        test.now = SECOND;
+        assert_eq!(test.connect(vec![seed(B)]).unwrap_err(), "combination-of-actions");
+        assert_eq!(test.peer.poll_timeout(), deadline);
+    }
+
+    #[test]
+    fn seeder_leaves_while_tracking() {
+        let both = || vec![seed(A), seed(B)];
+        let leaves = vec![seeder_leaves(A), seeder_leaves(B)];
+        assert_eq!(after(both(), leaves), is(true, TERMINATED, &[]));
+        assert_eq!(after(both(), vec![seeder_leaves(A)]), is(true, TRACKING, &[B]));
+        // A LEAVE may be without its mode, which then reads as LEECH.
+        assert_eq!(after(both(), vec![leave(A), leave(B)]), is(true, TERMINATED, &[]));
+    }
+
+    #[test]
+    fn second_leech_join_while_tracking() {
+        assert_eq!(after(vec![join(A)], vec![join(B)]), is(true, TRACKING, &[B, A]));
+    }
+
+    #[test]
+    fn leech_becomes_seeder() {
+        let mut test = strict(vec![join(A), join(B)]);
+        test.connect(vec![seed(A), seed(B)]).unwrap();
+        let modes = test.peer.swarms().values().copied();
+        assert_eq!(modes.collect::<Vec<_>>(), [PeerMode::Seeder; 2]);
+    }
+
+    #[test]
+    fn mixed_requests_are_refused() {
+        for mixed in [
+            vec![join(A), seed(B)],
+            vec![join(A), join(B)],
+            vec![seed(A), leave(B)],
+        ] {
+            assert_eq!(after(vec![], mixed), is(false, TERMINATED, &[]));
+        }
+        let three = format!("{:064x}", 3);
+        for mixed in [
+            vec![leave(A), seed(B)],
+            vec![leave(A), join(&three), join(B)],
+            vec![join(B), join(&three)],
+        ] {
+            assert_eq!(after(vec![join(A)], mixed), is(false, TRACKING, &[A]));
+        }
+    }
 }

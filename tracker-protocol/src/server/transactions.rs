@@ -6,6 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::{SECOND, Timestamp};
 
 const KEPT: usize = 16;
+/// Most bytes of answers that are kept: the largest one, and more than 16 usual ones.
+const KEPT_BYTES: usize = crate::MAX_FRAME;
 const LIFETIME: u64 = 60 * SECOND;
 
 #[derive(Clone, Debug)]
@@ -17,9 +19,9 @@ struct Transaction {
     answer: String,
 }
 
-/// The last 16 transactions of a peer, for 60 s.
+/// The last 16 transactions of a peer, for 60 s; fewer where their answers are large.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Transactions {
+pub struct Transactions {
     kept: VecDeque<Transaction>,
 }
 
@@ -48,9 +50,22 @@ impl Transactions {
         }
     }
 
+    /// The answer to this very request, if it was given in the last 60 s.
+    pub fn answer_to(&mut self, now: Timestamp, id: &str, frame: &str) -> Option<String> {
+        match self.find(now, id, frame) {
+            Known::Same(answer) => Some(answer),
+            Known::No | Known::Other => None,
+        }
+    }
+
     pub(super) fn insert(&mut self, now: Timestamp, id: &str, frame: &str, answer: &str) {
-        if self.kept.len() >= KEPT {
-            self.kept.pop_front();
+        let mut bytes = answer.len();
+        bytes += self.kept.iter().map(|kept| kept.answer.len()).sum::<usize>();
+        while self.kept.len() >= KEPT || bytes > KEPT_BYTES {
+            let Some(oldest) = self.kept.pop_front() else {
+                break;
+            };
+            bytes -= oldest.answer.len();
         }
         let transaction = Transaction {
             id: id.to_owned(),

@@ -16,7 +16,11 @@ async fn exchange(url: &str, request: &str) -> String {
 }
 
 pub async fn get(url: &str, path: &str) -> String {
-    exchange(url, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await
+    exchange(
+        url,
+        &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -59,10 +63,20 @@ async fn metrics_count() {
 async fn everything_else_is_refused_properly() {
     let url = start(config()).await;
     for (request, status) in [
-        ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found"),
-        ("GET /ppsp HTTP/1.1\r\nHost: x\r\n\r\n", "426 Upgrade Required"),
         (
-            "POST /health HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "404 Not Found",
+        ),
+        (
+            "GET /ppsp HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "426 Upgrade Required",
+        ),
+        (
+            "POST /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "405 Method Not Allowed",
+        ),
+        (
+            "PUT /ppsp HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
             "405 Method Not Allowed",
         ),
         ("not HTTP at all\r\n\r\n", "400 Bad Request"),

@@ -3,10 +3,14 @@
 mod auth;
 mod certificates;
 mod client;
+mod conformance;
 mod http;
 mod lifetime;
 mod limits;
 mod membership;
 mod peer;
+mod post;
+mod poster;
 mod process;
 mod signalling;
+mod webtorrent;

@@ -139,7 +139,7 @@ async fn reports_are_accepted_for_own_swarms_only() {
         RequestBody::StatReport(vec![Stat {
             swarm_id: swarm.to_owned(),
             uploaded_bytes: 1,
-            ext: StatExt { qos },
+            ext: StatExt { qos, map: None },
             ..Stat::default()
         }])
     };

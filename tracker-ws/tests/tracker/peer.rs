@@ -35,6 +35,7 @@ pub fn config() -> Config {
     Config {
         requests: many,
         signals: many,
+        posts: many,
         ..Config::default()
     }
 }
@@ -134,6 +135,7 @@ impl TestPeer {
             key: encode_base64url(&self.key.blob),
             sig: encode_base64url(&self.key.sign(&input)),
             token: None,
+            nonce: None,
         }
     }
 

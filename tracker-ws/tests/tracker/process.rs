@@ -48,6 +48,25 @@ async fn prints_its_url_serves_and_ends_when_asked() {
     assert!(within("end", child.wait()).await.unwrap().success());
 }
 
+#[tokio::test]
+async fn dialects_are_chosen() {
+    let arguments = ["--listen", "127.0.0.1:0", "--dialect", "webtorrent"];
+    let mut child = command(&arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = within("first line", lines.next_line()).await.unwrap().unwrap();
+    let url = line.strip_prefix("tracker-ws listening on ").unwrap();
+    assert!(url.ends_with("/announce"), "{url}");
+    let response = crate::http::get(url, "/ppsp").await;
+    assert!(response.starts_with("HTTP/1.1 404 "), "{response}");
+    let output = command(&["--dialect", "gopher"]).output();
+    let output = within("end", output).await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && said.contains("gopher") && said.contains("webtorrent"),
+        "{said}"
+    );
+}
+
 /// Starts it with these options; returns the key it says it has.
 async fn tracker_key(options: &[&str]) -> String {
     let arguments = [&["--listen", "127.0.0.1:0"], options].concat();

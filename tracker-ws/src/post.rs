@@ -1,0 +1,139 @@
+//! The strict face: a request is posted, its answer is the response (RFC 7846 §4, over HTTPS).
+//!
+//! Every request carries its proof. What it signs is a nonce of an earlier answer: a request without a proof is
+//! answered 06 with one, and every other answer has the next.
+
+use std::net::SocketAddr;
+use std::sync::PoisonError;
+
+use hyper::StatusCode;
+use rand::Rng;
+use tracker_protocol::{
+    ErrorCode, KEY_BLOB_LEN, NONCE_LEN, Request, Response, decode_base64url, encode_base64url,
+};
+
+use crate::auth;
+use crate::nonces::NonceError;
+use crate::registry::Answer;
+use crate::server::Shared;
+use crate::session::origins;
+
+/// The media type of requests and answers (RFC 7846 §8.1).
+pub(crate) const MEDIA_TYPE: &str = "application/ppsp-tracker+json";
+
+/// The HTTP status that goes with an error code; the RFC names none.
+pub(crate) fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::NoError | ErrorCode::Forbidden | ErrorCode::AuthenticationRequired => StatusCode::OK,
+        ErrorCode::BadRequest | ErrorCode::UnsupportedVersion => StatusCode::BAD_REQUEST,
+        ErrorCode::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Answers the body of a request. `local` is the address it came in on.
+pub(crate) fn answer(shared: &Shared, local: SocketAddr, body: &[u8]) -> Answer {
+    let Ok(frame) = std::str::from_utf8(body) else {
+        return refuse(shared, "malformed", ErrorCode::BadRequest, "not UTF-8");
+    };
+    let request = match Request::decode(frame) {
+        Ok(request) => request,
+        Err(refused) => {
+            tracing::debug!(error = %refused, "malformed request");
+            return Answer::of(&refused.response()).counted(shared, "malformed");
+        }
+    };
+    let kind = request.body.request_type();
+    let now = shared.clock.now();
+    // First of all, for the proof of a repetition is used up.
+    if let Some(frame) = shared.registry().repeated(now, &request, frame) {
+        return Answer::again(frame).counted(shared, kind);
+    }
+    let next = {
+        let random = shared.random(|rng| rng.next_u64());
+        let nonces = shared.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        encode_base64url(&nonces.make(now, random))
+    };
+    let key_blob = match prove(shared, local, &request) {
+        Ok(key_blob) => key_blob,
+        Err(error) => {
+            let code = match error {
+                Unproven::Nonce(NonceError::Busy) => ErrorCode::Unavailable,
+                _ => ErrorCode::AuthenticationRequired,
+            };
+            let mut response = Response::failed(&request.transaction_id, code, &error.to_string());
+            response.ext.nonce = Some(next);
+            response.ext.retry_after = (code == ErrorCode::Unavailable).then_some(1);
+            return Answer::of(&response).counted(shared, kind);
+        }
+    };
+    let certificates = shared.certificates_for(&key_blob, &request);
+    let answer = shared.registry().post(now, &request, frame, &next, certificates);
+    answer.counted(shared, kind)
+}
+
+/// A refusal of what could not be, or was not, read.
+pub(crate) fn refuse(shared: &Shared, kind: &'static str, code: ErrorCode, reason: &str) -> Answer {
+    let mut response = Response::failed("", code, reason);
+    response.ext.retry_after = (code == ErrorCode::Unavailable).then_some(1);
+    Answer::of(&response).counted(shared, kind)
+}
+
+impl Answer {
+    fn counted(self, shared: &Shared, kind: &'static str) -> Self {
+        shared.metrics.answered(kind, self.code);
+        self
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unproven {
+    #[error("{0}")]
+    Auth(#[from] auth::AuthError),
+    #[error("{0}")]
+    Nonce(#[from] NonceError),
+}
+
+/// Checks the proof of a request, and uses up its nonce. Returns the peer's key blob.
+fn prove(shared: &Shared, local: SocketAddr, request: &Request) -> Result<[u8; KEY_BLOB_LEN], Unproven> {
+    let auth = request.ext.auth.as_ref().ok_or(auth::AuthError::Missing)?;
+    let nonce = auth.nonce.as_ref().ok_or(NonceError::Missing)?;
+    let nonce = decode_base64url(nonce).ok_or(NonceError::Unknown)?;
+    let nonce = <[u8; NONCE_LEN]>::try_from(nonce).map_err(|_| NonceError::Unknown)?;
+    let now = shared.clock.now();
+    let nonces = || shared.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+    nonces().check(now, &nonce)?;
+    let origins: Vec<String> = origins(&shared.config.origins, local)
+        .iter()
+        .map(|origin| http_origin(origin))
+        .collect();
+    let key_blob = auth::verify(Some(auth), &request.peer_id, &nonce, &origins)?;
+    nonces().use_up(now, nonce)?;
+    Ok(key_blob)
+}
+
+/// The origin of the same host's HTTP.
+fn http_origin(origin: &str) -> String {
+    match origin.strip_prefix("ws") {
+        Some(rest) => format!("http{rest}"),
+        None => origin.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_of_the_same_host() {
+        assert_eq!(http_origin("wss://t.example"), "https://t.example");
+        assert_eq!(http_origin("ws://localhost:8000"), "http://localhost:8000");
+        assert_eq!(http_origin("https://t.example"), "https://t.example");
+    }
+
+    #[test]
+    fn every_error_code_has_its_status() {
+        let statuses = (0..7).map(|code| status(ErrorCode::from_number(code).unwrap()).as_u16());
+        assert_eq!(statuses.collect::<Vec<_>>(), [200, 400, 400, 200, 500, 503, 200]);
+    }
+}

@@ -1,0 +1,84 @@
+//! One registered peer.
+
+use std::cmp::Reverse;
+
+use tracker_protocol::server::{Peer, Timestamp};
+use tracker_protocol::{Connect, PeerAddr, PeerInfo, PeerInfoExt, PeerMode, PeerStatus};
+
+use crate::limits::Bucket;
+use crate::relay::Offers;
+use crate::reports::Reports;
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) machine: Peer,
+    pub(super) takes_signals: bool,
+    /// As last told, best first. A browser has none.
+    addresses: Vec<PeerAddr>,
+    /// As last told. Others learn its role and nothing else of it.
+    pub(super) status: PeerStatus,
+    pub(super) reports: Reports,
+    pub(super) offers: Offers,
+    /// How fast it may ask without a socket.
+    pub(super) pace: Option<Bucket>,
+    /// Its next place in the queue of timers.
+    pub(super) scheduled: Timestamp,
+}
+
+impl Entry {
+    pub(super) fn new(machine: Peer) -> Self {
+        Self {
+            machine,
+            takes_signals: false,
+            addresses: Vec::new(),
+            status: PeerStatus::default(),
+            reports: Reports::default(),
+            offers: Offers::default(),
+            pace: None,
+            scheduled: Timestamp::MAX,
+        }
+    }
+
+    /// Takes over the addresses of a CONNECT; where it names none, they are as before.
+    pub(super) fn take_addresses(&mut self, connect: &Connect) {
+        if !connect.peer_addr.is_empty() {
+            self.addresses.clone_from(&connect.peer_addr);
+            self.addresses.sort_by_key(|address| Reverse(address.priority));
+        }
+    }
+
+    /// Has the peer, as far as it has told, this chunk of a swarm? A SEEDER has all.
+    pub(super) fn has(&self, swarm_id: &str, chunk: u64) -> bool {
+        let map = || self.reports.get(swarm_id)?.map.as_ref();
+        match self.machine.swarms().get(swarm_id) {
+            Some(PeerMode::Seeder) => true,
+            Some(PeerMode::Leech) => map().is_some_and(|map| map.covers(chunk)),
+            None => false,
+        }
+    }
+
+    /// How it is listed in a swarm: once per address, best first, `most` times at most; once without one.
+    pub(super) fn listed(&self, peer_id: &str, swarm_id: &str, most: usize) -> Vec<PeerInfo> {
+        let mut via = Vec::new();
+        if self.addresses.iter().any(|address| address.port > 0) {
+            via.push("udp".to_owned());
+        }
+        if self.takes_signals {
+            via.push("signal".to_owned());
+        }
+        let ext = PeerInfoExt {
+            mode: self.machine.swarms().get(swarm_id).copied(),
+            role: self.status.role,
+            via,
+        };
+        let info = |peer_addr| PeerInfo {
+            peer_id: peer_id.to_owned(),
+            peer_addr,
+            ext: ext.clone(),
+        };
+        if self.addresses.is_empty() {
+            return vec![info(PeerAddr::private())];
+        }
+        self.addresses.iter().take(most).cloned().map(info).collect()
+    }
+}

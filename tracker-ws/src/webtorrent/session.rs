@@ -1,0 +1,128 @@
+//! One socket that speaks the dialect.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tracker_protocol::ErrorCode;
+use tracker_protocol::server::Timestamp;
+
+use super::message::{Message, failure};
+use super::torrents::Torrents;
+use crate::limits::Bucket;
+use crate::metrics::Refusal;
+use crate::registry::{Delivery, Outgoing, SessionId};
+use crate::server::Shared;
+use crate::session::PATIENCE;
+use crate::socket::{Dialect, End, end};
+
+/// Malformed frames that end a session.
+const MAX_STRIKES: u32 = 3;
+/// Memberships are looked through for old ones as often, µs.
+const EXPIRY: Timestamp = 60_000_000;
+
+/// A session.
+pub(crate) struct WebTorrent<'a> {
+    shared: &'a Shared,
+    id: SessionId,
+    requests: Bucket,
+    patience: Bucket,
+    strikes: u32,
+    expired: Timestamp,
+}
+
+impl<'a> WebTorrent<'a> {
+    /// The session of a new socket.
+    pub(crate) fn new(shared: &'a Shared, id: SessionId) -> Self {
+        let now = shared.clock.now();
+        Self {
+            shared,
+            id,
+            requests: Bucket::new(now, shared.config.requests),
+            patience: Bucket::new(now, PATIENCE),
+            strikes: 0,
+            expired: now,
+        }
+    }
+
+    fn torrents(&self) -> MutexGuard<'_, Torrents> {
+        self.shared
+            .torrents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, kind: &'static str, code: ErrorCode, frame: String) {
+        self.shared.metrics.answered(kind, code);
+        self.shared.sessions.deliver(vec![Outgoing {
+            to: self.id,
+            what: Delivery::Frame(frame),
+        }]);
+    }
+}
+
+impl Dialect for WebTorrent<'_> {
+    fn greeting(&self) -> Option<String> {
+        None
+    }
+
+    fn frame(&mut self, frame: &str) -> Result<(), End> {
+        let now = self.shared.clock.now();
+        if !self.requests.take(now, 1) {
+            let refused = failure("announce", None, "too many requests");
+            self.answer("announce", ErrorCode::Unavailable, refused);
+            return match self.patience.take(now, 1) {
+                true => Ok(()),
+                false => Err(end(CloseCode::Policy, "floods", Some(Refusal::Flood))),
+            };
+        }
+        if now >= self.expired + EXPIRY {
+            self.expired = now;
+            self.torrents().expire(now, self.id);
+        }
+        match Message::read(frame) {
+            Err(error) => {
+                let refused = failure("announce", None, &error.to_string());
+                self.answer("malformed", ErrorCode::BadRequest, refused);
+                self.strikes += 1;
+                if self.strikes >= MAX_STRIKES {
+                    return Err(end(
+                        CloseCode::Policy,
+                        "three malformed frames",
+                        Some(Refusal::Malformed),
+                    ));
+                }
+            }
+            Ok(Message::Scrape(hashes)) => {
+                let files = self.torrents().scrape(&hashes);
+                self.answer("scrape", ErrorCode::NoError, files);
+            }
+            Ok(Message::Announce(announce)) => {
+                let mut out = Vec::new();
+                let done = self.torrents().announce(now, self.id, &announce, &mut out);
+                match done {
+                    Ok(()) => self.shared.metrics.answered("announce", ErrorCode::NoError),
+                    Err(refused) => {
+                        let refused = failure("announce", Some(&announce.info_hash), &refused.to_string());
+                        self.answer("announce", ErrorCode::Forbidden, refused);
+                    }
+                }
+                let pushes = out.iter().filter(|outgoing| outgoing.to != self.id).count();
+                self.shared.metrics.pushed(pushes as u64);
+                self.shared.sessions.deliver(out);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_registered(&self) -> bool {
+        self.torrents().is_member(self.id)
+    }
+
+    fn farewell(&self) -> Option<String> {
+        None
+    }
+
+    fn ended(&mut self) {
+        self.torrents().end(self.id);
+    }
+}
