@@ -151,6 +151,8 @@ pub(crate) struct PeerExchange {
     pub(crate) answered: Option<Timestamp>,
     /// Certificates that may still come for our asking.
     pub(crate) expected: usize,
+    /// Whom we have named lately, and when.
+    pub(crate) named: Vec<(LinkId, Timestamp)>,
     /// Its own membership certificate, verified, and when that ends.
     pub(crate) certificate: Option<(Bytes, Timestamp)>,
     /// Certificates that wait to be checked.
