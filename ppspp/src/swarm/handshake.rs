@@ -178,7 +178,7 @@ impl Swarm {
             return;
         };
         channel.state = State::Open;
-        channel.tune_in = super::live::TUNE_IN;
+        channel.tune_in = true;
         self.undecided = true;
         if self.upload {
             self.announce_all(link);
