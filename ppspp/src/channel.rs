@@ -115,6 +115,8 @@ pub(crate) struct Channel {
     pub(crate) last_sent: Timestamp,
     pub(crate) last_received: Timestamp,
     pub(crate) sent_since_received: u32,
+    /// Chunks of ours that the HANDSHAKE told it of.
+    pub(crate) told: ChunkMap,
     /// Chunks of ours that it has not been told of.
     pub(crate) unannounced: ChunkMap,
     /// A segment is complete: it is told so even if it has all of it, for it to know where we are.
@@ -151,10 +153,10 @@ pub(crate) struct PeerExchange {
     pub(crate) answered: Option<Timestamp>,
     /// Whom we have named lately, and when.
     pub(crate) named: Vec<(LinkId, Timestamp)>,
-    /// Its own membership certificate, verified, and when that ends.
-    pub(crate) certificate: Option<(Bytes, Timestamp)>,
     /// Certificates that may still come for our asking.
     pub(crate) expected: usize,
+    /// Its own membership certificate, verified, and when that ends.
+    pub(crate) certificate: Option<(Bytes, Timestamp)>,
     /// Certificates that wait to be checked.
     pub(crate) unchecked: VecDeque<Bytes>,
     /// It sent one that was no good: no more are looked at.
@@ -204,6 +206,7 @@ impl Channel {
             last_sent: now,
             last_received: now,
             sent_since_received: 0,
+            told: ChunkMap::new(),
             unannounced: ChunkMap::new(),
             announce_position: false,
             announce_at: None,
