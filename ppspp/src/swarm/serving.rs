@@ -80,10 +80,11 @@ impl Swarm {
         best.map(|(_, link, at)| (link, at))
     }
 
-    /// Sends what is asked for while there is room: chunks are chosen only then, so that CANCEL works.
+    /// Sends what is asked for while there is room: chunks are chosen only then, so that CANCEL works. Live, neighbours
+    /// have their turns when all that came has been read ([`Self::serve_next`]).
     pub(super) fn serve(&mut self, link: LinkId, now: Timestamp) {
         if self.metadata.live_key().is_some() {
-            return self.serve_next(now);
+            return;
         }
         while self
             .channels
