@@ -9,6 +9,10 @@ use crate::{Bin, ChunkRange, Hash, LinkId, Timestamp};
 /// Most bytes of a datagram with DATA beside the chunk: channel ID, header, a signed munro, and up to 64 hashes.
 const MESSAGE_OVERHEAD: usize = 4 + 17 + 81 + 64 * 41;
 
+/// Of what a neighbour asked for, so much is looked at for every chunk that is sent: more than an honest one has waiting,
+/// and a hostile one makes it cost no more.
+const LOOKED_AT: usize = 32;
+
 /// A chunk that no more neighbours than this have is rare.
 const RARE: usize = 2;
 
@@ -67,7 +71,7 @@ impl Swarm {
         let mut best: Option<((bool, f64), LinkId, usize)> = None;
         for channel in self.channels.values().filter(|channel| channel.is_open()) {
             let gave = channel.gave_rate(usual, now);
-            for (at, (chunk, since)) in channel.waiting().enumerate() {
+            for (at, (chunk, since)) in channel.waiting().enumerate().take(LOOKED_AT) {
                 let waited = now.since(since).as_secs_f64();
                 let behind = f64::from(newest.saturating_sub(self.segments.segment_of(chunk)));
                 let score = (1.0 + gave) * (1.0 + waited * waited) * (1.0 + 2.0 * behind * behind);
@@ -301,6 +305,19 @@ mod tests {
             .unwrap()
             .enqueue_upload(ChunkRange::one(8), ago(0));
         assert_eq!(swarm.next_in_turn(NOW), Some((last, 1)));
+    }
+
+    #[test]
+    fn of_a_flood_of_requests_only_the_first_count() {
+        let mut swarm = swarm();
+        let all = ChunkRange::new(0, 5);
+        neighbour(&mut swarm, 900_000, all, 7, ago(1));
+        neighbour(&mut swarm, 900_000, all, 7, ago(2));
+        let flood = swarm.channels.get_mut(LinkId(0)).unwrap();
+        (1..LOOKED_AT).for_each(|_| flood.enqueue_upload(ChunkRange::one(7), ago(1)));
+        // It would be the first of all.
+        flood.enqueue_upload(ChunkRange::one(7), ago(50));
+        assert_eq!(swarm.next_in_turn(NOW), Some((LinkId(1), 0)));
     }
 
     #[test]
