@@ -81,28 +81,35 @@ impl Swarm {
         }
         exchange.answered = Some(now);
         exchange.named.retain(|(_, when)| now.since(*when) < NAMED_AGAIN);
-        let known = core::mem::take(&mut exchange.named);
+        let mut known = core::mem::take(&mut exchange.named);
         let asking = channel.peer;
-        let mut named: Vec<(LinkId, Bytes)> = self
+        let mut named: Vec<LinkId> = self
             .channels
             .values()
             .filter(|other| {
+                let certificate = other.exchange.certificate.as_ref();
                 other.is_open()
                     && other.peer != asking
                     && now.since(other.last_received) <= FRESH
+                    && certificate.is_some_and(|(_, expires)| *expires > wall)
                     && known.iter().all(|(link, _)| *link != other.link)
             })
-            .filter_map(|other| Some((other.link, other.exchange.certificate.as_ref()?)))
-            .filter(|(_, (_, expires))| *expires > wall)
-            .map(|(link, (certificate, _))| (link, certificate.clone()))
+            .map(|other| other.link)
             .collect();
         random::shuffle(&mut self.rng, &mut named);
-        if let Some(channel) = self.channels.get_mut(link) {
-            channel.exchange.named = known;
-            for (link, certificate) in named.into_iter().take(ANSWER) {
-                channel.exchange.named.push((link, now));
+        named.truncate(ANSWER);
+        known.extend(named.iter().map(|link| (*link, now)));
+        for other in named {
+            let certificate = self
+                .channels
+                .get(other)
+                .and_then(|other| other.exchange.certificate.clone());
+            if let (Some((certificate, _)), Some(channel)) = (certificate, self.channels.get_mut(link)) {
                 channel.queue(&Message::PexResCert(certificate));
             }
+        }
+        if let Some(channel) = self.channels.get_mut(link) {
+            channel.exchange.named = known;
         }
     }
 
