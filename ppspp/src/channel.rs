@@ -115,6 +115,8 @@ pub(crate) struct Channel {
     pub(crate) last_sent: Timestamp,
     pub(crate) last_received: Timestamp,
     pub(crate) sent_since_received: u32,
+    /// Chunks of ours that the HANDSHAKE told it of.
+    pub(crate) told: ChunkMap,
     /// Chunks of ours that it has not been told of.
     pub(crate) unannounced: ChunkMap,
     /// A segment is complete: it is told so even if it has all of it, for it to know where we are.
@@ -133,8 +135,8 @@ pub(crate) struct Channel {
     pub(crate) sent_bytes: u64,
     pub(crate) recently_received: u64,
     pub(crate) recently_sent: u64,
-    /// Control datagrams that still carry our newest munro, for it to find the live edge by.
-    pub(crate) tune_in: u8,
+    /// It has not got our newest munro yet, to find the live edge by.
+    pub(crate) tune_in: bool,
     pub(crate) exchange: PeerExchange,
     /// Signature checks on its account: how many in the second that began when.
     checks: (u32, Timestamp),
@@ -149,6 +151,8 @@ pub(crate) struct PeerExchange {
     pub(crate) asked: Option<Timestamp>,
     /// When we last answered its asking.
     pub(crate) answered: Option<Timestamp>,
+    /// Whom we have named lately, and when.
+    pub(crate) named: Vec<(LinkId, Timestamp)>,
     /// Certificates that may still come for our asking.
     pub(crate) expected: usize,
     /// Its own membership certificate, verified, and when that ends.
@@ -202,6 +206,7 @@ impl Channel {
             last_sent: now,
             last_received: now,
             sent_since_received: 0,
+            told: ChunkMap::new(),
             unannounced: ChunkMap::new(),
             announce_position: false,
             announce_at: None,
@@ -214,7 +219,7 @@ impl Channel {
             sent_bytes: 0,
             recently_received: 0,
             recently_sent: 0,
-            tune_in: 0,
+            tune_in: false,
             exchange: PeerExchange::default(),
             checks: (0, now),
             control: VecDeque::new(),
@@ -233,25 +238,20 @@ impl Channel {
 
     /// Adds a message to the next control datagram.
     pub(crate) fn queue(&mut self, message: &Message) {
-        if self
-            .control
-            .back()
-            .is_none_or(|last| last.len() >= CONTROL_DATAGRAM)
-        {
+        let format = self.format;
+        message.encode(&format, self.control_datagram());
+    }
+
+    /// The control datagram that takes the next message.
+    pub(crate) fn control_datagram(&mut self) -> &mut Vec<u8> {
+        let full = |last: &Vec<u8>| last.len() >= CONTROL_DATAGRAM;
+        if self.control.back().is_none_or(full) {
             let mut datagram = Vec::with_capacity(FIRST_ROOM);
             datagram.extend([0; CHANNEL_ID]);
             self.control.push_back(datagram);
         }
-        if let Some(last) = self.control.back_mut() {
-            message.encode(&self.format, last);
-        }
-    }
-
-    /// Adds encoded messages to the next control datagram.
-    pub(crate) fn queue_encoded(&mut self, messages: &[u8]) {
-        if let Some(first) = self.control.front_mut() {
-            first.extend_from_slice(messages);
-        }
+        let last = self.control.len() - 1;
+        &mut self.control[last]
     }
 
     /// The next control datagram that is due, if any.
@@ -261,11 +261,6 @@ impl Channel {
         datagram[..CHANNEL_ID].copy_from_slice(&remote.to_be_bytes());
         self.note_sent(now);
         Some(datagram.into())
-    }
-
-    /// Does a control datagram wait to be sent?
-    pub(crate) fn has_control(&self) -> bool {
-        self.remote.is_some() && !self.control.is_empty()
     }
 
     /// A datagram without messages (RFC 7574 §3.12).

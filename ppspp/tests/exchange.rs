@@ -64,6 +64,20 @@ fn a_newcomer_learns_of_its_neighbours_neighbours() {
 }
 
 #[test]
+fn nobody_is_named_to_the_same_neighbour_twice_in_five_minutes() {
+    let (mut world, hub) = star(3);
+    let late = world.join();
+    world.connect(late, hub);
+    let start = world.now + Duration::from_secs(1);
+    for (minutes, expected) in [(0, 3), (2, 3), (4, 3), (6, 6)] {
+        world.run_until(start + Duration::from_secs(60 * minutes));
+        world.input(late, Input::FindPeers);
+        world.run_for(Duration::from_secs(1));
+        assert_eq!(named(&world, late).len(), expected, "after {minutes} minutes");
+    }
+}
+
+#[test]
 fn who_was_silent_for_a_minute_is_not_handed_out() {
     let (mut world, hub) = star(2);
     // One falls silent without its link going down; keep-alives of the other come every 20 s.

@@ -234,6 +234,19 @@ impl Puppet {
                 free: 256 * 1024,
             },
         );
+        let sent = Self::open(world, who, &[]);
+        let answer = sent
+            .iter()
+            .find(|datagram| datagram[..4] == [0, 0, 0, 1])
+            .expect("an answer");
+        Self {
+            link,
+            channel: u32::from_be_bytes(answer[5..9].try_into().unwrap()),
+        }
+    }
+
+    /// The first HANDSHAKE, or its repetition, with what is already said beside it.
+    fn open(world: &mut World, who: usize, beside: &[Message]) -> Vec<Bytes> {
         let options = ProtocolOptions {
             version: Some(1),
             minimum_version: Some(1),
@@ -247,22 +260,18 @@ impl Puppet {
         let mut opening = vec![0; 4];
         // A lower channel ID than any other: this side is the initiator.
         Message::Handshake { source: 1, options }.encode(&RANGES, &mut opening);
-        let sent = Self::outputs(
+        beside
+            .iter()
+            .for_each(|message| message.encode(&RANGES, &mut opening));
+        let data = opening.into();
+        Self::outputs(
             world,
             who,
             Input::Datagram {
-                link,
-                data: opening.into(),
+                link: LinkId(77),
+                data,
             },
-        );
-        let answer = sent
-            .iter()
-            .find(|datagram| datagram[..4] == [0, 0, 0, 1])
-            .expect("an answer");
-        Self {
-            link,
-            channel: u32::from_be_bytes(answer[5..9].try_into().unwrap()),
-        }
+        )
     }
 
     /// What `who` sends to a link when something happens.
@@ -321,6 +330,28 @@ fn the_whole_number_space_is_one_cheap_request() {
         },
     );
     assert!(after.is_empty(), "CANCEL empties the queue");
+}
+
+/// It may have got chunks since the first, and does not announce again what it has said beside a HANDSHAKE.
+#[test]
+fn what_comes_beside_a_repeated_handshake_counts() {
+    let mut world = world();
+    let a = world.join();
+    let puppet = Puppet::new(&mut world, a);
+    let has = Message::Have(world.chunks_of(3));
+    Puppet::open(&mut world, a, &[has]);
+    puppet.say(&mut world, a, &[]);
+    let deadline = world.now + Duration::from_secs(30);
+    let segment = 3;
+    let sent = Puppet::outputs(&mut world, a, Input::Demand { segment, deadline });
+    let messages = sent
+        .into_iter()
+        .flat_map(|datagram| Messages::new(datagram, RANGES));
+    let asked: Vec<Message> = messages.map(Result::unwrap).collect();
+    assert!(
+        asked.iter().any(|message| matches!(message, Message::Request(_))),
+        "{asked:?}"
+    );
 }
 
 #[test]

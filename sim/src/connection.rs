@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use ppspp::datagram::Messages;
-use ppspp::message::Format;
-use ppspp::{LinkId, Message, Timestamp};
+use ppspp::{LinkId, Timestamp};
 
 /// Most bytes in a data channel's buffer, as the browser driver has it.
 pub const HIGH_WATER: usize = 256 * 1024;
@@ -87,44 +85,12 @@ pub fn end_of(key: u64) -> (u32, u8) {
     ((key >> 1) as u32, (key & 1) as u8)
 }
 
-/// Bytes of HAVE messages in a control datagram.
-pub fn have_bytes(datagram: Bytes, format: &Format) -> usize {
-    let mut messages = Messages::new(datagram, *format);
-    let mut have = 0;
-    while let Some(Ok(message)) = messages.next() {
-        // Code and chunk range (RFC 7574 §8.3, §8.7).
-        have += if matches!(message, Message::Have(_)) { 9 } else { 0 };
-    }
-    have
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ppspp::ChunkRange;
-    use ppspp::options::Addressing;
 
     #[test]
-    fn haves_are_counted() {
-        let format = Format {
-            chunk_size: 1024,
-            signature_length: Some(64),
-            addressing: Addressing::ChunkRanges32,
-        };
-        let mut datagram = vec![0, 0, 0, 7];
-        let range = ChunkRange::new(3, 9).unwrap();
-        for message in [
-            Message::Request(range),
-            Message::Have(range),
-            Message::Unchoke,
-            Message::PexReq,
-            Message::Have(range),
-            Message::Choke,
-        ] {
-            message.encode(&format, &mut datagram);
-        }
-        assert_eq!(have_bytes(datagram.into(), &format), 18);
-        assert_eq!(have_bytes(Bytes::from_static(&[0; 4]), &format), 0);
+    fn an_end_is_found_by_its_name() {
         assert_eq!(end_of(key(77, 1)), (77, 1));
     }
 }

@@ -9,11 +9,12 @@
 //! * [`world`]: everything that happens, on [`queue`].
 //! * emulated: [`access`] links, [`geography`] and NATs, [`connection`]s, [`origin`], [`tracker`].
 //! * viewers: [`peer`], [`player`], [`plain`] HTTP for comparison, [`membership`].
-//! * results: [`report`], and [`log`] to compare runs.
+//! * results: [`report`], what the [`control`] lane carried, and [`log`] to compare runs.
 
 pub mod access;
 pub mod connection;
 pub mod content;
+pub mod control;
 pub mod geography;
 pub mod log;
 pub mod membership;

@@ -5,6 +5,7 @@ use ppspp::{LinkId, Neighbourhood, PeerId, Swarm, Timestamp};
 use tracker_protocol::client::Client;
 
 use crate::access::{Downlink, Uplink};
+use crate::control::Control;
 use crate::plain::PlainLoader;
 use crate::player::{Experience, Player};
 
@@ -50,10 +51,8 @@ pub struct Account {
     pub discarded_origin: u64,
     /// Payload sent to peers.
     pub uploaded: u64,
-    /// Bytes of control datagrams sent.
-    pub control: u64,
-    /// Of those, bytes of HAVE messages.
-    pub have: u64,
+    /// What it sent on control lanes.
+    pub control: Control,
     /// Time of all its links together, microseconds.
     pub neighbour_us: u64,
     /// Links that came up.

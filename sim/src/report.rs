@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::Control;
 use crate::log::Log;
 
 /// What viewers saw.
@@ -51,10 +52,17 @@ pub struct Traffic {
     pub discarded_origin: f64,
     /// Payload uploaded by the busiest viewer, in means.
     pub upload_max_over_mean: f64,
-    /// Control lane's bytes of the peers' payload.
+    /// Control lane's bytes of the peers' payload: all of them, also those for which there is no availability to blame.
     pub control_share: f64,
-    /// HAVE bytes a viewer sends to one neighbour in a minute.
+    /// HAVE bytes a viewer sends to one neighbour in a minute, over the whole run: what a new neighbour is told at first
+    /// counts, too.
     pub have_per_neighbour_minute: f64,
+    /// The same of all that the control lane carries.
+    #[serde(default)]
+    pub control_per_neighbour_minute: f64,
+    /// The control lanes' bytes by message.
+    #[serde(default)]
+    pub control: Control,
     /// Neighbours a viewer has on average.
     pub neighbours_mean: f64,
     /// Dials that came to nothing, of all.

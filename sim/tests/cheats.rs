@@ -7,7 +7,15 @@ fn cheated(cheats: &str) -> Report {
     let text = include_str!("../scenarios/checks/live-200.toml").replace("capacity_kbps = 100000", "")
         + "\n[cheats]\n"
         + cheats;
-    run(&text, 1).unwrap()
+    let report = run(&text, 1).unwrap();
+    let traffic = &report.traffic;
+    assert!(traffic.control_share < 0.01, "{:?}", traffic.control);
+    assert!(
+        traffic.have_per_neighbour_minute < 1024.0,
+        "{:?}",
+        traffic.control
+    );
+    report
 }
 
 #[test]

@@ -1,17 +1,23 @@
 //! Telling peers what is here (HAVE, RFC 7574 §3.2), often enough for chunks to spread and seldom enough to cost
 //! nothing: under 1 KB a minute and neighbour, whatever the length of the content.
 //!
-//! A new chunk is told at once to a few neighbours that lack it, in turn others (live: drawn at random, rather those that
-//! gave much): as many as this peer could serve anyway. The rest hear of it when its segment is complete, or after a
-//! while (live: one by one, while the uplink has little to do), with all that came in between as one interval. Who has
-//! a chunk is not told of it, but for the end of each segment: neighbours know by it where this peer is, and leave
-//! segments to it that it is to fetch from the origin ([`crate::election`]).
+//! A new chunk is told at once to a few neighbours only: as many as this peer could serve anyway. A HAVE names the whole
+//! interval around its chunk, so that what came meanwhile needs none of its own.
+//!
+//! * Static content, and live streams where there are only a few neighbours: at once to a few of those that might ask,
+//!   the next chunks to others; to the rest after a while, or when the segment is complete. Who has a chunk is not told
+//!   of it, but for the end of each segment: neighbours know by it where this peer is, and leave segments to it that it
+//!   is to fetch from the origin ([`crate::election`]).
+//! * Live streams: each chunk at once to a few of those that lack it, drawn anew, rather those that gave much; to the
+//!   rest one by one while the uplink has little to do, or after a while. The end of a segment is nothing special:
+//!   everybody is at the same place, and who has a chunk by now is never told of it.
 
 use core::time::Duration;
 
 use super::{Lane, Output, Swarm};
+use crate::channel::Channel;
 use crate::message::Message;
-use crate::{ChunkRange, LinkId, Timestamp, random};
+use crate::{ChunkMap, ChunkRange, LinkId, Timestamp, random};
 
 /// Neighbours told at once.
 const EAGER: usize = 3;
@@ -30,8 +36,28 @@ const LIVE_PACE: Duration = Duration::from_millis(50);
 /// The others hear of a new chunk after this at the latest.
 const LAZY_DELAY: Duration = Duration::from_secs(2);
 
+impl Channel {
+    /// HAVE for these chunks, unless it has them: each with the largest complete interval around it (RFC 7574 §8.7), which
+    /// spares a HAVE for the others of that interval later. `position`: the last even if it has them.
+    fn tell(&mut self, chunks: &ChunkMap, position: bool, ours: &ChunkMap) {
+        let mut told: Option<ChunkRange> = None;
+        for run in chunks.runs() {
+            let Some(interval) = ours.run_around(run.start()) else {
+                continue;
+            };
+            let known = self.has.contains_range(*run) && !(position && chunks.runs().last() == Some(run));
+            // Runs with a hole that has been filled since are one interval now.
+            if told != Some(interval) && !known {
+                self.queue(&Message::Have(interval));
+                self.unannounced.remove(interval);
+                told = Some(interval);
+            }
+        }
+    }
+}
+
 impl Swarm {
-    /// HAVE for everything, run by run.
+    /// HAVE for everything that the HANDSHAKE has not told, run by run.
     pub(super) fn announce_all(&mut self, link: LinkId) {
         let Some(channel) = self.channels.get_mut(link) else {
             return;
@@ -39,10 +65,13 @@ impl Swarm {
         if !self.upload {
             return;
         }
+        let told = core::mem::take(&mut channel.told);
         for run in self.store.has().runs() {
-            channel.queue(&Message::Have(*run));
+            if !told.contains_range(*run) {
+                channel.queue(&Message::Have(*run));
+            }
         }
-        channel.unannounced = crate::ChunkMap::new();
+        channel.unannounced = ChunkMap::new();
         channel.announce_at = None;
     }
 
@@ -144,10 +173,8 @@ impl Swarm {
             return;
         };
         channel.soon_at = None;
-        for run in core::mem::take(&mut channel.soon).runs() {
-            channel.queue(&Message::Have(*run));
-            channel.unannounced.remove(*run);
-        }
+        let soon = core::mem::take(&mut channel.soon);
+        channel.tell(&soon, false, self.store.has());
         if channel.unannounced.is_empty() {
             channel.announce_at = None;
         }
@@ -181,29 +208,18 @@ impl Swarm {
         }
     }
 
-    /// HAVE for what is new to this peer: the largest complete intervals around it (RFC 7574 §8.7).
+    /// HAVE for all that is new to this peer.
     fn announce_fresh(&mut self, link: LinkId, now: Timestamp) {
         let Some(channel) = self.channels.get_mut(link) else {
             return;
         };
         channel.announce_at = None;
-        channel.soon = crate::ChunkMap::new();
+        channel.soon = ChunkMap::new();
         channel.soon_at = None;
         channel.last_announced = now;
         let fresh = core::mem::take(&mut channel.unannounced);
         let position = core::mem::take(&mut channel.announce_position);
-        let mut told: Option<ChunkRange> = None;
-        for run in fresh.runs() {
-            let Some(interval) = self.store.has().run_around(run.start()) else {
-                continue;
-            };
-            let known = channel.has.contains_range(*run) && !(position && fresh.runs().last() == Some(run));
-            // Runs with a hole that has been filled since are one interval now.
-            if told != Some(interval) && !known {
-                channel.queue(&Message::Have(interval));
-                told = Some(interval);
-            }
-        }
+        channel.tell(&fresh, position, self.store.has());
         // The next chunks are told to others at once.
         if let Some(at) = self.eager.iter().position(|eager| *eager == link) {
             self.eager.swap_remove(at);
@@ -254,5 +270,46 @@ impl Swarm {
                 datagram,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datagram::Messages;
+    use crate::{Hash, PeerId, SegmentTable, SwarmMetadata, segment_table::Segment};
+
+    fn map(runs: &[(u32, u32)]) -> ChunkMap {
+        let mut map = ChunkMap::new();
+        for &(start, end) in runs {
+            map.insert(ChunkRange::new(start, end).unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn a_chunk_is_told_with_its_interval_once() {
+        let segments = vec![Segment {
+            size: 32_000,
+            root: Hash::of_chunk(b"x"),
+        }];
+        let table = SegmentTable { segments };
+        let metadata = SwarmMetadata::new(table.swarm_id(), 1000, 5, table).unwrap();
+        let mut channel = Channel::new(&metadata, LinkId(1), PeerId([0; 32]), 7, Timestamp(0));
+        channel.remote = Some(9);
+        channel.has = map(&[(20, 20)]);
+        channel.unannounced = map(&[(2, 6), (12, 12)]);
+        // 4 and 6 are in one interval, 20 is there, 25 went.
+        let chunks = map(&[(4, 4), (6, 6), (20, 20), (25, 25)]);
+        channel.tell(&chunks, false, &map(&[(1, 7), (10, 12), (20, 21)]));
+        let datagram = channel.take_control(Timestamp(0)).unwrap();
+        let said: Vec<Message> = Messages::new(datagram, channel.format)
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(said, [Message::Have(ChunkRange::new(1, 7).unwrap())]);
+        assert_eq!(channel.unannounced, map(&[(12, 12)]));
+        // Where it is told of our position, it is told what it has.
+        channel.tell(&map(&[(20, 20)]), true, &map(&[(20, 21)]));
+        assert!(channel.take_control(Timestamp(0)).is_some());
     }
 }

@@ -13,8 +13,13 @@ use crate::{CheckId, LinkId, Timestamp, random};
 
 /// A neighbour is asked, and answered, no more often than this.
 const ASK_PAUSE: Duration = Duration::from_secs(30);
+/// Neighbours are asked one after the other, for what one names is tried before the next is asked: with this pause for each
+/// neighbour there is, as who has many is not in need.
+const SPACING: Duration = Duration::from_secs(3);
 /// Certificates in one answer.
 const ANSWER: usize = 8;
+/// A peer that was named to a neighbour is not named to it again for this long.
+const NAMED_AGAIN: Duration = Duration::from_secs(300);
 /// Certificates of one neighbour that are checked at a time: when one of these is no good, the rest is not looked at.
 const CHECKED_AT_A_TIME: usize = 2;
 /// Only peers heard from within this are handed on (RFC 7574 §3.10).
@@ -41,16 +46,23 @@ impl Swarm {
         }
     }
 
-    /// Asks the neighbours for peers.
+    /// Asks one neighbour for peers, the one that was not asked for longest.
     pub(super) fn find_peers(&mut self, now: Timestamp) {
-        for channel in self.channels.values_mut() {
-            let exchange = &mut channel.exchange;
+        let open = || self.channels.values().filter(|channel| channel.is_open());
+        let latest = open().filter_map(|channel| channel.exchange.asked).max();
+        let pause = SPACING * open().count() as u32;
+        if latest.is_some_and(|latest| now.since(latest) < pause) {
+            return;
+        }
+        let rested = self.channels.values_mut().filter(|channel| {
+            let exchange = &channel.exchange;
             let rested = exchange.asked.is_none_or(|asked| now.since(asked) >= ASK_PAUSE);
-            if channel.state == crate::channel::State::Open && rested && !exchange.distrusted {
-                exchange.asked = Some(now);
-                exchange.expected = ANSWER;
-                channel.queue(&Message::PexReq);
-            }
+            channel.is_open() && rested && !exchange.distrusted
+        });
+        if let Some(channel) = rested.min_by_key(|channel| channel.exchange.asked) {
+            channel.exchange.asked = Some(now);
+            channel.exchange.expected = ANSWER;
+            channel.queue(&Message::PexReq);
         }
     }
 
@@ -68,22 +80,36 @@ impl Swarm {
             return;
         }
         exchange.answered = Some(now);
+        exchange.named.retain(|(_, when)| now.since(*when) < NAMED_AGAIN);
+        let mut known = core::mem::take(&mut exchange.named);
         let asking = channel.peer;
-        let mut named: Vec<Bytes> = self
+        let mut named: Vec<LinkId> = self
             .channels
             .values()
             .filter(|other| {
-                other.is_open() && other.peer != asking && now.since(other.last_received) <= FRESH
+                let certificate = other.exchange.certificate.as_ref();
+                other.is_open()
+                    && other.peer != asking
+                    && now.since(other.last_received) <= FRESH
+                    && certificate.is_some_and(|(_, expires)| *expires > wall)
+                    && known.iter().all(|(link, _)| *link != other.link)
             })
-            .filter_map(|other| other.exchange.certificate.as_ref())
-            .filter(|(_, expires)| *expires > wall)
-            .map(|(certificate, _)| certificate.clone())
+            .map(|other| other.link)
             .collect();
         random::shuffle(&mut self.rng, &mut named);
-        if let Some(channel) = self.channels.get_mut(link) {
-            for certificate in named.into_iter().take(ANSWER) {
+        named.truncate(ANSWER);
+        known.extend(named.iter().map(|link| (*link, now)));
+        for other in named {
+            let certificate = self
+                .channels
+                .get(other)
+                .and_then(|other| other.exchange.certificate.clone());
+            if let (Some((certificate, _)), Some(channel)) = (certificate, self.channels.get_mut(link)) {
                 channel.queue(&Message::PexResCert(certificate));
             }
+        }
+        if let Some(channel) = self.channels.get_mut(link) {
+            channel.exchange.named = known;
         }
     }
 

@@ -8,7 +8,7 @@ use crate::channel::{self, Channel, State};
 use crate::datagram::Messages;
 use crate::message::Message;
 use crate::options::Addressing;
-use crate::{ChunkRange, LinkId, PeerId, Timestamp};
+use crate::{ChunkMap, ChunkRange, LinkId, PeerId, Timestamp};
 
 /// Two first HANDSHAKEs sent within this time of each other have crossed: both arrive.
 const CROSSED: Duration = Duration::from_secs(1);
@@ -67,10 +67,13 @@ impl Swarm {
         }
         .encode(&channel.format, &mut datagram);
         let early = datagram.len() + EARLY_HAVES * 9;
+        // As the last that is sent, it is the one that counts.
+        channel.told = ChunkMap::new();
         for run in runs.iter().take(EARLY_HAVES) {
             // A range may be many bins.
             if datagram.len() < early {
                 Message::Have(*run).encode(&channel.format, &mut datagram);
+                channel.told.insert(*run);
             }
         }
         channel.had.1 = runs.iter().take(EARLY_HAVES).map(|run| run.count()).sum();
@@ -112,8 +115,11 @@ impl Swarm {
             State::Opening { .. } => {}
             State::Waiting | State::Open if channel.remote == Some(source) => {
                 // A repetition: the answer got lost, or the peer wants our availability again.
+                messages.set_format(channel.format);
                 self.send_handshake(link, source, false, now);
-                return self.announce_all(link);
+                self.announce_all(link);
+                // What it has got since the first is not announced again either.
+                return self.messages(link, messages, now);
             }
             // The peer left the swarm and came back.
             State::Waiting | State::Open => {
@@ -178,7 +184,7 @@ impl Swarm {
             return;
         };
         channel.state = State::Open;
-        channel.tune_in = super::live::TUNE_IN;
+        channel.tune_in = true;
         self.undecided = true;
         if self.upload {
             self.announce_all(link);

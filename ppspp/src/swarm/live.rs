@@ -8,7 +8,6 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use super::{Event, Output, Reason, Refusal, Source, Swarm};
-use crate::channel::State;
 use crate::checks::{ChunkCheck, Claim, Parked};
 use crate::hash_tree::Extent;
 use crate::live::{NtpTime, SIGNATURE_LENGTH, chunk_signing_input, signing_input};
@@ -18,9 +17,6 @@ use crate::segments::{Munro, Segments};
 use crate::sorted_map::SortedMap;
 use crate::{Bin, CheckId, ChunkRange, Hash, LinkId, Timestamp};
 
-/// Control datagrams to a new neighbour that carry the newest munro, while it shows no chunk of it (RFC 7574
-/// §6.1.2.3).
-pub(super) const TUNE_IN: u8 = 8;
 /// Signatures of one peer that are checked in a second (they are costly, RFC 7574 §12.6): of segments, of chunks.
 const CHECKS: u32 = 16;
 const CHUNK_CHECKS: u32 = 512;
@@ -301,38 +297,30 @@ impl Swarm {
         })
     }
 
-    /// Puts our newest munro into the next control datagram of a neighbour that may not know the live edge.
+    /// Puts our newest munro into the first control datagram of a new neighbour that shows no chunk near the live edge
+    /// (RFC 7574 §6.1.2.3). Once: the RFC repeats it for datagrams that get lost, and this lane loses none.
     pub(super) fn tune_in(&mut self, link: LinkId) {
         let Some((newest, _)) = self.segments.newest() else {
             return;
         };
-        let span = self.segments.span(newest);
         let Some(channel) = self.channels.get_mut(link) else {
             return;
         };
-        if channel.tune_in == 0
-            || channel.state != State::Open
-            || !channel.has_control()
-            || self.is_sign_all()
-        {
+        if !channel.tune_in || !channel.is_open() {
             return;
         }
-        let Some(channel) = self.channels.get(link) else {
-            return;
-        };
-        let knows = channel
-            .has
-            .runs()
-            .last()
-            .is_some_and(|run| run.end() >= span.start());
+        channel.tune_in = false;
+        // Who has something of the segment before it will come upon this one by itself.
+        let edge = self.segments.span(newest.saturating_sub(1)).start();
+        let knows = channel.has.runs().last().is_some_and(|run| run.end() >= edge);
         let format: Format = channel.format;
         let mut munro = Vec::new();
-        let provable = !knows && self.encode_munro(newest, &format, &mut munro);
-        if let Some(channel) = self.channels.get_mut(link) {
-            channel.tune_in = if knows { 0 } else { channel.tune_in - 1 };
-            if provable {
-                channel.queue_encoded(&munro);
-            }
+        if !knows
+            && !self.is_sign_all()
+            && self.encode_munro(newest, &format, &mut munro)
+            && let Some(channel) = self.channels.get_mut(link)
+        {
+            channel.control_datagram().extend_from_slice(&munro);
         }
     }
 

@@ -9,6 +9,10 @@ use crate::{Bin, ChunkRange, Hash, LinkId, Timestamp};
 /// Most bytes of a datagram with DATA beside the chunk: channel ID, header, a signed munro, and up to 64 hashes.
 const MESSAGE_OVERHEAD: usize = 4 + 17 + 81 + 64 * 41;
 
+/// Of what a neighbour asked for, so much is looked at for every chunk that is sent: more than an honest one has waiting,
+/// and a hostile one makes it cost no more.
+const LOOKED_AT: usize = 32;
+
 /// A chunk that no more neighbours than this have is rare.
 const RARE: usize = 2;
 
@@ -53,6 +57,9 @@ impl Swarm {
     /// Chunks that hardly any neighbour has go first: they make a segment spread. Among those, and then among the others, it
     /// counts what a neighbour gave, how long it has been waiting, and how old the segment is: the older, the sooner it
     /// is played. Who gives nothing comes after everybody who gives, but for a rare chunk; so nobody needs to be choked.
+    ///
+    /// A rare chunk that goes to somebody who gives nothing does not spread, but leaving those out saves no copy: where a
+    /// fifth of 1,000 viewers gave nothing, the origin sent 59 of a segment instead of 57.
     fn next_in_turn(&self, now: Timestamp) -> Option<(LinkId, usize)> {
         let given = self.channels.values().map(|channel| channel.gave_rate(0.0, now));
         let usual = given.sum::<f64>() / self.channels.len().max(1) as f64;
@@ -67,7 +74,7 @@ impl Swarm {
         let mut best: Option<((bool, f64), LinkId, usize)> = None;
         for channel in self.channels.values().filter(|channel| channel.is_open()) {
             let gave = channel.gave_rate(usual, now);
-            for (at, (chunk, since)) in channel.waiting().enumerate() {
+            for (at, (chunk, since)) in channel.waiting().enumerate().take(LOOKED_AT) {
                 let waited = now.since(since).as_secs_f64();
                 let behind = f64::from(newest.saturating_sub(self.segments.segment_of(chunk)));
                 let score = (1.0 + gave) * (1.0 + waited * waited) * (1.0 + 2.0 * behind * behind);
@@ -80,10 +87,11 @@ impl Swarm {
         best.map(|(_, link, at)| (link, at))
     }
 
-    /// Sends what is asked for while there is room: chunks are chosen only then, so that CANCEL works.
+    /// Sends what is asked for while there is room: chunks are chosen only then, so that CANCEL works. Live, neighbours
+    /// have their turns when all that came has been read ([`Self::serve_next`]).
     pub(super) fn serve(&mut self, link: LinkId, now: Timestamp) {
         if self.metadata.live_key().is_some() {
-            return self.serve_next(now);
+            return;
         }
         while self
             .channels
@@ -300,6 +308,19 @@ mod tests {
             .unwrap()
             .enqueue_upload(ChunkRange::one(8), ago(0));
         assert_eq!(swarm.next_in_turn(NOW), Some((last, 1)));
+    }
+
+    #[test]
+    fn of_a_flood_of_requests_only_the_first_count() {
+        let mut swarm = swarm();
+        let all = ChunkRange::new(0, 5);
+        neighbour(&mut swarm, 900_000, all, 7, ago(1));
+        neighbour(&mut swarm, 900_000, all, 7, ago(2));
+        let flood = swarm.channels.get_mut(LinkId(0)).unwrap();
+        (1..LOOKED_AT).for_each(|_| flood.enqueue_upload(ChunkRange::one(7), ago(1)));
+        // It would be the first of all.
+        flood.enqueue_upload(ChunkRange::one(7), ago(50));
+        assert_eq!(swarm.next_in_turn(NOW), Some((LinkId(1), 0)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use core::time::Duration;
 use ppspp::Timestamp;
 
 use super::{START, World};
+use crate::control::Control;
 use crate::player::Experience;
 use crate::population::Cheat;
 use crate::report::{Quality, Report, Traffic, percentile, ratio};
@@ -141,6 +142,9 @@ impl World {
         let neighbour_us = (sum(|account| account.neighbour_us) + open_us) as f64;
         let presence: u64 = (0..self.peers.len()).map(|who| self.presence(who)).sum();
         let links = sum(|account| u64::from(account.links)) as f64 / 2.0;
+        let mut control = Control::default();
+        let accounts = self.peers.iter().map(|peer| &peer.account.control);
+        accounts.for_each(|sent| control.add(sent));
         let dials_failed = sum(|account| u64::from(account.dials_failed)) as f64;
         Traffic {
             origin_bytes,
@@ -157,8 +161,10 @@ impl World {
                 honest().fold(0.0, f64::max),
                 honest().sum::<f64>() / honest().count().max(1) as f64,
             ),
-            control_share: ratio(sum(|account| account.control) as f64, p2p_bytes as f64),
-            have_per_neighbour_minute: ratio(sum(|account| account.have) as f64 * 60e6, neighbour_us),
+            control_share: ratio(control.bytes as f64, p2p_bytes as f64),
+            have_per_neighbour_minute: ratio(control.have as f64 * 60e6, neighbour_us),
+            control_per_neighbour_minute: ratio(control.bytes as f64 * 60e6, neighbour_us),
+            control,
             neighbours_mean: ratio(neighbour_us, presence as f64),
             dials_failed: ratio(dials_failed, dials_failed + links),
             p2p_share_honest: self.p2p_share_of(Cheat::None),

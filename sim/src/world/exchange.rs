@@ -7,7 +7,7 @@ use ppspp::{Event as SwarmEvent, Lane, LinkId, Output, Source, Timestamp};
 
 use super::{Event, World};
 use crate::access::{packets, wire_bytes};
-use crate::connection::{HIGH_WATER, LOW_WATER, end_of, have_bytes, key};
+use crate::connection::{HIGH_WATER, LOW_WATER, end_of, key};
 use crate::content::sign;
 use crate::log::Entry;
 use crate::membership;
@@ -184,8 +184,7 @@ impl World {
     fn transmit_control(&mut self, who: u32, connection: u32, side: u8, data: Bytes) {
         let wire = wire_bytes(data.len());
         let peer = &mut self.peers[who as usize];
-        peer.account.control += data.len() as u64;
-        peer.account.have += have_bytes(data.clone(), &self.format) as u64;
+        peer.account.control.count(&data, &self.format);
         let sent = peer.uplink.control(wire, self.now);
         let delay = self.path_delay(connection, wire, Lane::Control);
         let end = &mut self.connections[connection as usize].ends[usize::from(side)];

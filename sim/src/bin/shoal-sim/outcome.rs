@@ -104,6 +104,24 @@ impl Outcome {
             traffic.bad_segments,
             traffic.honest_banned,
         );
+        let control = &traffic.control;
+        let parts: Vec<String> = control
+            .by_message()
+            .iter()
+            .map(|(name, bytes)| {
+                format!(
+                    "{name} {:.1} %",
+                    *bytes as f64 * 100.0 / control.bytes.max(1) as f64
+                )
+            })
+            .collect();
+        println!(
+            "{}: control lane, {:.0} bytes for a neighbour in a minute, {:.0} in a datagram: {}",
+            self.name,
+            traffic.control_per_neighbour_minute,
+            control.bytes as f64 / control.datagrams.max(1) as f64,
+            parts.join(", ")
+        );
         println!(
             "{}: {:.1} s of CPU time, {:.0} µs for a viewer's second, {} MiB",
             self.name, self.cost.cpu_s, self.cost.cpu_us_per_peer_second, self.cost.peak_mib
