@@ -9,7 +9,8 @@
 //! copies fetched grow with the logarithm of the swarm however slowly the segment spreads. Viewers learn of a segment
 //! at different times, as they load their playlists; a segment spreads the sooner the earlier its first copies
 //! come, so the first wave is made up of those who learn of it early. Whoever sees a segment spread leaves it to
-//! that; where nothing of it is to be seen, the steps are half as long.
+//! that; where nothing of it is to be seen, the steps are half as long, or as long as the origin takes if that is
+//! more: an origin that is overloaded is not asked by more and more peers.
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -68,6 +69,8 @@ pub(crate) struct Turn {
     pub(crate) waited: Duration,
     /// How long ago the segment was published, if this peer can tell.
     pub(crate) age: Option<Duration>,
+    /// How long it takes from the origin.
+    pub(crate) fetch: Duration,
     /// Has any neighbour anything of it?
     pub(crate) spreads: bool,
 }
@@ -96,8 +99,11 @@ impl Turn {
             // What the first ones fetched spreads: it gets the time for that.
             true if self.waited < self.duration => return at_once,
             true => (self.waited, self.duration),
-            // It should have been here by now.
-            false => (self.age.unwrap_or(self.waited), self.duration / 2),
+            // It should have been here by now, if the origin is not slow.
+            false => (
+                self.age.unwrap_or(self.waited),
+                (self.duration / 2).max(self.fetch),
+            ),
         };
         let waves = since.as_millis() / step.as_millis().max(1);
         at_once.max(first * f64::from(1 << waves.min(20)))
@@ -149,6 +155,7 @@ mod tests {
             members,
             waited,
             age: Some(learnt + waited),
+            fetch: Duration::ZERO,
             spreads: false,
         }
     }
@@ -208,6 +215,16 @@ mod tests {
         };
         assert_eq!(fetching(1000, spreads(DURATION * 9 / 10)), 0.0);
         about(fetching(1000, spreads(DURATION)), first_wave(1000) * 2.0);
+    }
+
+    #[test]
+    fn a_slow_origin_gets_the_time_for_it() {
+        let slow = |waited| Turn {
+            fetch: DURATION * 2,
+            ..turn(1000, LATE, waited)
+        };
+        about(fetching(1000, slow(DURATION)), first_wave(1000));
+        about(fetching(1000, slow(DURATION * 2)), first_wave(1000) * 2.0);
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //!
 //! * We dial up to half of the *target*, so the mean of incoming connections in a swarm is at most that, and below
 //!   the half of the *maximum* that is open to them: somebody always has room for a newcomer. Where everybody fits
-//!   (no more members than places), dials may take half of the maximum.
+//!   (no more members than places), dials may take half of the maximum. A peer whose neighbours do not suffice dials one
+//!   more at a time, up to the target: who came last is dialled by nobody.
 //! * Half of the maximum is kept for connections that we start, as long as there is somebody to be dialled; a quarter
 //!   always. Who offers to a peer that is dialling it at that moment is let in at any rate: in a small swarm
 //!   every two peers connect.
@@ -68,6 +69,10 @@ const REPLACEMENT: u64 = 30 * SECOND;
 const IDLE_REPLACEMENT: u64 = 300 * SECOND;
 /// Wait after a neighbour was of no use; doubled each time.
 const USELESS_WAIT: u64 = 600 * SECOND;
+/// A peer that is new has this long until everything it needs can come from its neighbours.
+const SETTLING: u64 = 10 * SECOND;
+/// Neighbours that do not suffice are added to at most this often.
+const ADDITION: u64 = 5 * SECOND;
 /// Fewer neighbours than this make the swarm a small one: strong peers are preferred.
 const SMALL: usize = 5;
 
@@ -220,6 +225,9 @@ pub struct Neighbourhood {
     next_replacement: Timestamp,
     /// A neighbour was given up for a dial.
     replacing: bool,
+    /// Places for connections that we start, beyond the usual ones.
+    extra: usize,
+    next_addition: Timestamp,
 }
 
 impl Neighbourhood {
@@ -238,6 +246,8 @@ impl Neighbourhood {
             sizes: Vec::new(),
             next_replacement: Timestamp(0),
             replacing: false,
+            extra: 0,
+            next_addition: Timestamp(0),
         }
     }
 
@@ -438,6 +448,16 @@ impl Neighbourhood {
         }
     }
 
+    /// The neighbours had something, but the origin had to help with it: they do not suffice. One more may be dialled.
+    pub fn fell_short(&mut self, now: Timestamp) {
+        let settled =
+            |neighbour: &Neighbour| neighbour.since.is_some_and(|since| since.0 + SETTLING <= now.0);
+        if now >= self.next_addition && self.neighbours.iter().any(settled) {
+            self.next_addition = Timestamp(now.0 + ADDITION);
+            self.extra = (self.tally(None).outgoing + 1).saturating_sub(self.usual_places());
+        }
+    }
+
     /// The neighbour to end for the sake of somebody new, when there are enough neighbours, one of them is of little
     /// use, and somebody fresh can be dialled: [`Self::next_dial`] does so. The end of this connection must not be
     /// reported.
@@ -557,6 +577,10 @@ impl Neighbourhood {
 
     /// Places for connections that we start.
     fn own_places(&self) -> usize {
+        self.usual_places() + self.extra
+    }
+
+    fn usual_places(&self) -> usize {
         match self.all_fit() {
             true => self.limits.maximum.div_ceil(2),
             false => (self.limits.target / 2).max(1),

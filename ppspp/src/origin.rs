@@ -222,6 +222,12 @@ impl Origin {
         Some(self.latency.or(Duration::ZERO) + seconds((bytes as f64 / rate).min(3600.0)))
     }
 
+    /// As if it gave so many bytes a second.
+    #[cfg(test)]
+    pub(crate) fn measured(&mut self, rate: u32) {
+        self.meter.record(rate as usize, Duration::from_secs(1));
+    }
+
     /// Bytes per second, measured.
     pub(crate) fn rate(&self) -> Option<f64> {
         self.meter.rate()

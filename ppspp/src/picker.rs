@@ -443,7 +443,8 @@ impl<'a> Plan<'a> {
         self.missing(segment, missing);
         let unknown = self.view.segments.chunks_of(segment).is_none();
         let offered = |channel: &Channel| has_any(&channel.has, self.view.segments.span(segment));
-        let nobody = missing.is_empty() && !(unknown && self.view.channels.values().any(offered));
+        let some_have_it = || self.view.channels.values().any(offered);
+        let nobody = missing.is_empty() && !(unknown && some_have_it());
         let on_its_way = self.view.origin.is_fetching(segment) || self.view.origin.body(segment).is_some();
         if missing.is_empty() && (!unknown || on_its_way) {
             return;
@@ -461,7 +462,8 @@ impl<'a> Plan<'a> {
             Some(_) => fetch_time * 3 / 2 + LIVE_ORIGIN_SLACK,
             None => fetch_time * 2 + ORIGIN_SLACK,
         };
-        let urgent = !demand.ahead && left <= lead.min(self.view.urgent_window);
+        let near = !demand.ahead && left <= lead.min(self.view.urgent_window);
+        let urgent = near && (!self.is_starved() || some_have_it());
         let origin_now = demand.retry_at <= self.now && self.fetches < URGENT_FETCHES;
         if urgent && origin_now && self.peers_too_slow(segment, missing, bytes, left.max(fetch_time)) {
             if left <= HEDGE || unknown {
@@ -499,6 +501,24 @@ impl<'a> Plan<'a> {
         } else if !missing.is_empty() && (urgent || self.is_ours(segment, demand)) {
             self.fetch(segment, demand, missing, at_most);
         }
+    }
+
+    /// Does the origin give less than the stream needs, and are there peers who may be given it all the same? If
+    /// everybody asked it for everything then, nobody would have anything in time for anybody else.
+    fn is_starved(&self) -> bool {
+        let open = |channel: &Channel| channel.is_open() && !channel.choked;
+        // Fetches beside each other each get a part of what there is.
+        let parts = (self.fetches as u32).max(1);
+        self.view
+            .live
+            .is_some_and(|duration| self.segment_fetch() > duration * parts)
+            && self.view.channels.values().any(open)
+    }
+
+    /// How long a segment of the usual size takes from the origin, as far as that is known.
+    fn segment_fetch(&self) -> Duration {
+        let bytes = self.view.segments.probable_size();
+        self.view.origin.estimate(bytes).unwrap_or_default()
     }
 
     /// The whole of a segment of which nothing is known yet.
@@ -642,6 +662,7 @@ impl<'a> Plan<'a> {
             members: self.view.members,
             waited,
             age: self.age(segment, duration),
+            fetch: self.segment_fetch(),
             spreads: self
                 .view
                 .channels
@@ -727,29 +748,41 @@ mod tests {
         channels
     }
 
-    /// What becomes of chunk 1 that one neighbour was asked for.
-    fn moved_over(channels: &SortedMap<LinkId, Channel>) -> (Vec<Decision>, LinkId) {
+    /// Plans, live, with these neighbours and this origin.
+    fn planned(
+        channels: &SortedMap<LinkId, Channel>,
+        origin: &Origin,
+        members: u32,
+        plan: impl FnOnce(&mut Plan<'_>),
+    ) -> Scratch {
         let segments = Segments::new(&metadata());
-        let (has, origin, checks) = (ChunkMap::new(), Origin::default(), Checks::default());
+        let (has, checks) = (ChunkMap::new(), Checks::default());
         let view = View {
             segments: &segments,
             has: &has,
             channels,
-            origin: &origin,
+            origin,
             me: &ME,
             urgent_window: Duration::from_secs(6),
             prospects: false,
             live: Some(Duration::from_secs(2)),
             checks: &checks,
             shown_by_peers: true,
-            members: 0,
+            members,
             wall: NOW,
         };
         let mut scratch = Scratch::default();
-        let mut plan = Plan::new(NOW, &view, &mut scratch);
-        plan.move_over(1);
-        // Twice in one go nothing moves: it has just been asked for.
-        plan.move_over(1);
+        plan(&mut Plan::new(NOW, &view, &mut scratch));
+        scratch
+    }
+
+    /// What becomes of chunk 1 that one neighbour was asked for.
+    fn moved_over(channels: &SortedMap<LinkId, Channel>) -> (Vec<Decision>, LinkId) {
+        let scratch = planned(channels, &Origin::default(), 0, |plan| {
+            plan.move_over(1);
+            // Twice in one go nothing moves: it has just been asked for.
+            plan.move_over(1);
+        });
         let asked = scratch.asked.get(1).unwrap().link;
         (scratch.decisions, asked)
     }
@@ -774,6 +807,33 @@ mod tests {
         let (slow, fast) = (LinkId(0), LinkId(2));
         let decisions = vec![Decision::Cancel(slow, 1), Decision::Request(fast, 1)];
         assert_eq!(moved_over(&channels), (decisions, fast));
+    }
+
+    /// Is the origin, which gives so many bytes a second, asked for a segment that is needed in a second?
+    fn asks_origin(rate: u32, neighbours: &SortedMap<LinkId, Channel>, members: u32) -> bool {
+        let mut origin = Origin::default();
+        origin.measured(rate);
+        let demand = Demand::new(Timestamp(NOW.0 + 1_000_000), NOW);
+        let scratch = planned(neighbours, &origin, members, |plan| plan.segment(0, &demand));
+        let fetches = |decision: &Decision| matches!(decision, Decision::Fetch(0, _));
+        scratch.decisions.iter().any(fetches)
+    }
+
+    #[test]
+    fn an_overloaded_origin_is_asked_by_a_few() {
+        let mut some = neighbours(&[(FAST, &[], LONG)]);
+        some.get_mut(LinkId(0)).unwrap().has = ChunkMap::new();
+        // A segment of the usual size, 16 kB, lasts two seconds.
+        assert!(asks_origin(20_000, &some, 10_000));
+        assert!(!asks_origin(5000, &some, 10_000));
+        // Somebody has to ask it: all of a swarm this small.
+        assert!(asks_origin(5000, &some, 4));
+        // Nobody else might bring it.
+        assert!(asks_origin(5000, &SortedMap::new(), 10_000));
+        some.get_mut(LinkId(0)).unwrap().choked = true;
+        assert!(asks_origin(5000, &some, 10_000));
+        // What neighbours have a part of is on its way: what is missing is fetched in time.
+        assert!(asks_origin(5000, &neighbours(&[(SLOW, &[], LONG)]), 10_000));
     }
 
     #[test]

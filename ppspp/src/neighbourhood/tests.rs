@@ -157,6 +157,30 @@ fn dials_are_limited_by_places_and_in_time() {
 }
 
 #[test]
+fn who_falls_short_dials_one_more_at_a_time_up_to_the_target() {
+    let mut all = neighbourhood(16);
+    listed(&mut all, at(0), 1..60);
+    let dial = |all: &mut Neighbourhood, now| {
+        let dialled = dials(all, now);
+        dialled.iter().for_each(|peer| all.up(now, peer));
+        dialled.len()
+    };
+    assert_eq!(dial(&mut all, at(0)), 6);
+    // A newcomer has other reasons.
+    all.fell_short(at(9));
+    assert_eq!(dial(&mut all, at(9)), 0);
+    for (more, now) in (1..).zip([10, 15, 20, 25]) {
+        all.fell_short(at(now));
+        all.fell_short(at(now + 4));
+        assert_eq!(dial(&mut all, at(now + 4)), 1, "{more}");
+    }
+    // Two came by themselves: that makes twelve.
+    assert_eq!(come_in(&mut all, at(30), 100..102), 2);
+    all.fell_short(at(40));
+    assert_eq!(dial(&mut all, at(40)), 0);
+}
+
+#[test]
 fn half_of_the_places_stay_ours_while_there_is_somebody_to_dial() {
     let mut all = neighbourhood(16);
     assert_eq!(come_in(&mut all, at(0), 1000..1030), 12);
@@ -396,6 +420,7 @@ enum Step {
     Closed(usize, bool),
     Exchanged(usize, u32),
     Replace,
+    FellShort,
     Ban(u32),
     Gone(u32),
     Leave,
@@ -414,6 +439,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<usize>(), any::<bool>()).prop_map(|(which, broke)| Step::Closed(which, broke)),
         4 => (any::<usize>(), any::<u32>()).prop_map(|(which, bytes)| Step::Exchanged(which, bytes)),
         2 => Just(Step::Replace),
+        2 => Just(Step::FellShort),
         1 => number.clone().prop_map(Step::Ban),
         1 => number.prop_map(Step::Gone),
         1 => Just(Step::Leave),
@@ -483,6 +509,7 @@ proptest! {
                         dialled.push(now);
                     }
                 },
+                Step::FellShort => all.fell_short(now),
                 Step::Ban(number) => {
                     all.ban(peer(number));
                     banned.insert(peer(number));
@@ -498,7 +525,7 @@ proptest! {
             let tally = all.tally(None);
             prop_assert_eq!(links.len(), tally.total);
             prop_assert!(tally.total <= maximum && tally.dialling <= MAX_DIALS);
-            prop_assert!(tally.outgoing <= maximum.div_ceil(2));
+            prop_assert!(tally.outgoing <= maximum.div_ceil(2).max(all.limits.target));
             prop_assert!(tally.total - tally.outgoing <= (maximum - maximum / 4).max(1));
             prop_assert!(all.candidates.iter().count() <= MAX_KNOWN);
             for number in 1..40 {

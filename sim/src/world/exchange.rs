@@ -93,7 +93,18 @@ impl World {
                     Source::Origin => peer.account.from_origin += u64::from(bytes),
                 }
             }
-            SwarmEvent::Segment { segment, .. } => self.segment(who, segment),
+            SwarmEvent::Segment {
+                segment,
+                p2p_bytes,
+                http_bytes,
+                ..
+            } => {
+                if p2p_bytes > 0 && http_bytes > 0 {
+                    peer.neighbours.fell_short(now);
+                    self.fill(who);
+                }
+                self.segment(who, segment);
+            }
             SwarmEvent::SegmentFailed { segment } | SwarmEvent::OriginMismatch { segment } => {
                 peer.account.failed_segments += 1;
                 peer.play = true;

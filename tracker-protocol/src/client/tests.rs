@@ -199,7 +199,7 @@ fn reports_every_interval_with_the_newest_statistics() {
     let mut test = Test::joined();
     test.input(Input::Neighbours {
         swarm: A.to_owned(),
-        peers: vec!["p".to_owned(); 4],
+        peers: vec!["p".to_owned(); 6],
     });
     let of = |swarm: &str| Stat {
         swarm_id: swarm.to_owned(),
@@ -254,7 +254,7 @@ fn asks_for_peers_when_neighbours_are_few() {
     // Four are enough: the next timer is the report's.
     test.input(Input::Neighbours {
         swarm: A.to_owned(),
-        peers: vec!["p".to_owned(); 4],
+        peers: vec!["p".to_owned(); 6],
     });
     let report = only_request(&test.wait());
     assert!(matches!(report.body, RequestBody::StatReport(_)));
@@ -854,7 +854,7 @@ fn the_status_is_told_when_joining_and_when_it_changes() {
     test.respond(Response::ok(&connect.transaction_id)).poll();
     test.input(Input::Neighbours {
         swarm: A.to_owned(),
-        peers: vec!["p".to_owned(); 4],
+        peers: vec!["p".to_owned(); 6],
     });
     for (up_kbps, told) in [(1000, None), (2000, Some(status(2000))), (2000, None)] {
         test.input(Input::Status(status(up_kbps)));

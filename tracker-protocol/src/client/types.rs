@@ -24,14 +24,14 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// Defaults: 10 peers a list, low water 4, no token.
+    /// Defaults: 10 peers a list, low water 6, no token.
     pub fn new(tiers: Vec<Vec<String>>, key_blob: Vec<u8>, seed: u64) -> Self {
         Self {
             tiers,
             key_blob,
             token: None,
             peer_count: crate::DEFAULT_PEERS,
-            low_water: 4,
+            low_water: 6,
             seed,
         }
     }

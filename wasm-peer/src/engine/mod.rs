@@ -280,6 +280,12 @@ impl Inner {
                 detail.count("httpBytes", http_bytes);
                 detail.value("peers", &names);
                 detail.number("ms", elapsed.as_secs_f64() * 1000.0);
+                if p2p_bytes > 0
+                    && http_bytes > 0
+                    && let Some(network) = self.network()
+                {
+                    network.fell_short();
+                }
                 self.deliver(stream, segment);
                 self.emit("segment", &detail);
                 self.keep_to_budget();

@@ -353,6 +353,14 @@ impl Network {
         }
     }
 
+    /// The neighbours had something, but the origin had to help with it.
+    pub fn fell_short(&self) {
+        let now = self.inner.clock.timestamp();
+        self.inner.neighbourhood.borrow_mut().fell_short(now);
+        self.inner.fill();
+        self.inner.deliver_later();
+    }
+
     /// Envelopes of neighbours that were not passed on, since the network was made.
     pub fn relays_refused(&self) -> u32 {
         self.inner.relay.borrow().refused()
