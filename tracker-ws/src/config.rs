@@ -1,19 +1,61 @@
 //! Settings.
 
+mod check;
+mod file;
+mod seconds;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use tracing::level_filters::LevelFilter;
 use tracker_protocol::server::PeerConfig;
 
 use crate::clock::micros;
-use crate::key::TrackerKey;
 use crate::limits::Rate;
 use crate::registry::RegistryConfig;
 use crate::webtorrent::TorrentsConfig;
 
-/// Settings of a [`crate::Server`].
-#[derive(Clone, Debug)]
+pub use check::Invalid;
+pub use file::{ConfigError, Place};
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What keeps the tracker from working.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// Starts, ends and changes of settings.
+    #[default]
+    Info,
+    /// What single connections do.
+    Debug,
+}
+
+impl LogLevel {
+    /// As the subscriber takes it.
+    pub fn filter(self) -> LevelFilter {
+        match self {
+            Self::Off => LevelFilter::OFF,
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+        }
+    }
+}
+
+/// Settings of a [`crate::Server`]. In a file each is a key of the same name; durations are seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// How much is logged; a library leaves that to the program it is in.
+    pub log: LogLevel,
     /// Address and port to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Is RFC 7846 spoken, on `/ppsp`: WebSocket and POST?
@@ -23,16 +65,22 @@ pub struct Config {
     /// Seconds between announces of WebTorrent clients.
     pub announce_interval: u64,
     /// Reports the tracker asks peers for, one in this time.
+    #[serde(with = "seconds")]
     pub interval: Duration,
-    /// A peer that is silent this long is forgotten.
-    pub track_timeout: Duration,
+    /// A peer that is silent this long is forgotten; where it is absent, after three intervals and 5 s.
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
+    pub track_timeout: Option<Duration>,
     /// A new socket must have an accepted CONNECT within this.
+    #[serde(with = "seconds")]
     pub init_timeout: Duration,
     /// A peer without a socket stays registered this long, without being named to others.
+    #[serde(with = "seconds")]
     pub lost_timeout: Duration,
     /// Time between WebSocket pings; a socket that misses two is closed.
+    #[serde(with = "seconds")]
     pub ping_interval: Duration,
     /// A frame that a socket does not take within this closes it.
+    #[serde(with = "seconds")]
     pub send_timeout: Duration,
     /// Public origins of this tracker (`wss://tracker.example`), which peers sign; in posted requests they sign the
     /// `https:` origin of the same host. The address a connection came in on is always accepted, and `localhost` on
@@ -56,9 +104,13 @@ pub struct Config {
     pub signals: Rate,
     /// Requests that may be posted on one connection, per second and in a burst: a proxy may bring those of many peers.
     pub posts: Rate,
-    /// What signs certificates of membership; a new key for this run where it is absent.
-    pub key: Option<TrackerKey>,
+    /// What signs certificates of membership (P-256, PEM); a new key for this run where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// Is the key made when its file does not exist?
+    pub create_key: bool,
     /// How long a certificate is valid; at most a day.
+    #[serde(with = "seconds")]
     pub certificate_lifetime: Duration,
     /// Frames waiting to be sent on one socket; a reader that falls behind further is closed.
     pub queue: usize,
@@ -67,12 +119,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            log: LogLevel::Info,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             ppsp: true,
             webtorrent: false,
             announce_interval: 120,
             interval: Duration::from_secs(30),
-            track_timeout: Duration::from_secs(95),
+            track_timeout: None,
             init_timeout: Duration::from_secs(10),
             lost_timeout: Duration::from_secs(15),
             ping_interval: Duration::from_secs(25),
@@ -96,6 +149,7 @@ impl Default for Config {
                 burst: 600,
             },
             key: None,
+            create_key: false,
             certificate_lifetime: Duration::from_secs(3600),
             queue: 256,
         }
@@ -103,6 +157,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// After how long a silent peer is forgotten.
+    pub fn effective_track_timeout(&self) -> Duration {
+        self.track_timeout
+            .unwrap_or(self.interval * 3 + Duration::from_secs(5))
+    }
+
     pub(crate) fn torrents(&self) -> TorrentsConfig {
         TorrentsConfig {
             interval: self.announce_interval.max(1),
@@ -114,7 +174,7 @@ impl Config {
         RegistryConfig {
             peer: PeerConfig {
                 init_timeout: micros(self.init_timeout),
-                track_timeout: micros(self.track_timeout),
+                track_timeout: micros(self.effective_track_timeout()),
                 lost_timeout: micros(self.lost_timeout),
                 max_swarms: self.max_swarms,
             },

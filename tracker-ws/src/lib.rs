@@ -30,7 +30,7 @@ mod socket;
 mod swarm;
 mod webtorrent;
 
-pub use config::Config;
+pub use config::{Config, ConfigError, Invalid, LogLevel, Place};
 pub use key::{KeyError, TrackerKey};
 pub use limits::Rate;
 pub use registry::{Answer, Delivery, Outgoing, Registry, RegistryConfig, SessionId};

@@ -20,7 +20,7 @@ use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Dialect, Upgraded};
-use crate::key::TrackerKey;
+use crate::key::{KeyError, TrackerKey};
 use crate::limits::{SocketPermit, Sockets};
 use crate::metrics::{Counts, Metrics, Refusal};
 use crate::nonces::Nonces;
@@ -48,6 +48,14 @@ pub enum ServerError {
         address: SocketAddr,
         /// Why.
         source: io::Error,
+    },
+    /// There is no key to sign certificates with.
+    #[error("key: {source}{hint}", hint = if *create { "" } else { " (create_key makes one)" })]
+    Key {
+        /// Why.
+        source: KeyError,
+        /// Was it to be made?
+        create: bool,
     },
     /// The system gives no random numbers.
     #[error("no random numbers from the system: {0}")]
@@ -162,8 +170,11 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let rng = || StdRng::try_from_rng(&mut SysRng).map_err(ServerError::Random);
         let (stop, stopped) = watch::channel(false);
+        let create = config.create_key;
+        let failed = |source| ServerError::Key { source, create };
         let key = match &config.key {
-            Some(key) => key.clone(),
+            Some(path) if create => TrackerKey::read_or_create(path, &mut rng()?).map_err(failed)?,
+            Some(path) => TrackerKey::read(path).map_err(failed)?,
             None => {
                 tracing::info!("no key named: certificates are signed with a new one, for this run only");
                 TrackerKey::generate(&mut rng()?)

@@ -12,5 +12,6 @@ mod peer;
 mod post;
 mod poster;
 mod process;
+mod settings;
 mod signalling;
 mod webtorrent;

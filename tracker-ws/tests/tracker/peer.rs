@@ -33,6 +33,7 @@ pub fn config() -> Config {
         burst: 100_000,
     };
     Config {
+        listen: ([127, 0, 0, 1], 0).into(),
         requests: many,
         signals: many,
         posts: many,

@@ -86,7 +86,7 @@ async fn the_key_is_made_once_and_kept() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
     assert!(
-        text.contains("--key (--create-key makes one): cannot read the key"),
+        text.contains("key: cannot read the key") && text.contains("(create_key makes one)"),
         "{text}"
     );
     let created = tracker_key(&["--key", file, "--create-key"]).await;
@@ -102,18 +102,6 @@ async fn says_what_is_wrong() {
     for (arguments, expected) in [
         (["--listen", address(&url)], "cannot listen on 127.0.0.1:"),
         (["--listen", "192.0.2.1:1"], "cannot listen on 192.0.2.1:1: "),
-        (
-            ["--listen", "localhost"],
-            "invalid value 'localhost' for '--listen <IP:PORT>'",
-        ),
-        (
-            ["--interval", "3"],
-            "invalid value '3' for '--interval <SECONDS>'",
-        ),
-        (
-            ["--origin", "tracker.example"],
-            "--origin tracker.example: not an origin",
-        ),
     ] {
         let output = within("end", command(&arguments).output()).await.unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
