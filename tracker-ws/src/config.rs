@@ -13,9 +13,9 @@ use tracing::level_filters::LevelFilter;
 use tracker_protocol::server::PeerConfig;
 
 use crate::clock::micros;
-use crate::limits::Rate;
+use crate::limits::{Rate, SocketLimits};
 use crate::registry::RegistryConfig;
-use crate::webtorrent::TorrentsConfig;
+use crate::webtorrent::{self, TorrentsConfig};
 
 pub use check::Invalid;
 pub use file::{ConfigError, Place};
@@ -90,9 +90,12 @@ pub struct Config {
     pub allow_origins: Vec<String>,
     /// Most sockets.
     pub max_sockets: usize,
-    /// Most sockets from one address. The default of 1000 suits tests on loopback and viewers behind a shared NAT; 20
+    /// Most sockets from one address, or from one /64 of IPv6. The default of 1000 suits tests on loopback and viewers behind a shared NAT; 20
     /// is enough where addresses are not shared.
     pub sockets_per_address: usize,
+    /// New sockets from one address (or /64), per second and in a burst. 10 a second are enough where addresses are not
+    /// shared.
+    pub new_sockets: Rate,
     /// Most registered peers.
     pub max_peers: usize,
     /// Most swarms of one peer.
@@ -102,6 +105,16 @@ pub struct Config {
     /// SIGNAL requests and batch offers, per second and in a burst. A join with 16 neighbours trickles some ten
     /// candidates to each at once, which 60 a minute would cut off.
     pub signals: Rate,
+    /// Peers that one socket may make directed offers to in a minute. Answers go to who asked and do not count.
+    pub receivers_per_minute: usize,
+    /// Batch offers in one CONNECT or FIND that are handed out.
+    pub max_offers: usize,
+    /// Offers in one announce of a WebTorrent client that are handed out.
+    pub max_announce_offers: usize,
+    /// Longest session description or candidate, bytes; of WebTorrent clients, as JSON.
+    pub max_sdp: usize,
+    /// Requests of all peers that concern one swarm, per second and in a burst: so that none takes all of the tracker.
+    pub swarm_requests: Rate,
     /// Requests that may be posted on one connection, per second and in a burst: a proxy may bring those of many peers.
     pub posts: Rate,
     /// What signs certificates of membership (P-256, PEM); a new key for this run where it is absent.
@@ -134,6 +147,10 @@ impl Default for Config {
             allow_origins: Vec::new(),
             max_sockets: 16_384,
             sockets_per_address: 1000,
+            new_sockets: Rate {
+                per_second: 100,
+                burst: 1000,
+            },
             max_peers: 16_384,
             max_swarms: tracker_protocol::MAX_SWARMS,
             requests: Rate {
@@ -143,6 +160,14 @@ impl Default for Config {
             signals: Rate {
                 per_second: 30,
                 burst: 200,
+            },
+            receivers_per_minute: 30,
+            max_offers: tracker_protocol::MAX_OFFERS,
+            max_announce_offers: webtorrent::MAX_OFFERS,
+            max_sdp: tracker_protocol::MAX_SDP,
+            swarm_requests: Rate {
+                per_second: 10_000,
+                burst: 20_000,
             },
             posts: Rate {
                 per_second: 200,
@@ -163,10 +188,19 @@ impl Config {
             .unwrap_or(self.interval * 3 + Duration::from_secs(5))
     }
 
+    pub(crate) fn sockets(&self) -> SocketLimits {
+        SocketLimits {
+            all: self.max_sockets,
+            per_address: self.sockets_per_address,
+            new: self.new_sockets,
+        }
+    }
+
     pub(crate) fn torrents(&self) -> TorrentsConfig {
         TorrentsConfig {
             interval: self.announce_interval.max(1),
             max_members: self.max_peers,
+            swarm_requests: self.swarm_requests,
         }
     }
 
@@ -181,6 +215,7 @@ impl Config {
             interval: self.interval.as_secs().max(1),
             max_peers: self.max_peers,
             requests: self.requests,
+            swarm_requests: self.swarm_requests,
         }
     }
 }

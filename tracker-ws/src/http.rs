@@ -28,6 +28,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tracker_protocol::{ErrorCode, MAX_FRAME, SUBPROTOCOL};
 
 use crate::limits::Bucket;
+use crate::metrics::Refusal;
 use crate::post;
 use crate::registry::Answer;
 use crate::server::{Shared, stopped};
@@ -141,6 +142,12 @@ pub(crate) async fn serve(
             rest: parts.read_buf.to_vec(),
         }));
     }
+    if let Err(error) = &done
+        && error.is_timeout()
+        && connection.served.load(Ordering::Relaxed) == 0
+    {
+        shared.metrics.refused(Refusal::Handshake);
+    }
     // The other side may be gone already, or say more than anybody waits for.
     let _ = timeout(LINGER, linger(&mut stream)).await;
     done.map(|()| None)
@@ -222,7 +229,7 @@ impl Connection {
             posts.take(shared.clock.now(), 1)
         };
         if !in_time {
-            let fast = post::refuse(shared, "limited", ErrorCode::Unavailable, "too-many-requests");
+            let fast = post::refuse_fast(shared);
             return posted(post::status(fast.code), fast);
         }
         let too_long = || {
@@ -239,7 +246,10 @@ impl Connection {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => return too_long(),
             Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, "the body is cut off"),
-            Err(_) => return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly")),
+            Err(_) => {
+                shared.metrics.refused(Refusal::Handshake);
+                return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly"));
+            }
         };
         let answer = post::answer(shared, self.local, &body);
         posted(post::status(answer.code), answer)

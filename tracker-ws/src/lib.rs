@@ -32,7 +32,7 @@ mod webtorrent;
 
 pub use config::{Config, ConfigError, Invalid, LogLevel, Place};
 pub use key::{KeyError, TrackerKey};
-pub use limits::Rate;
+pub use limits::{Limit, Rate};
 pub use registry::{Answer, Delivery, Outgoing, Registry, RegistryConfig, SessionId};
 pub use reports::Report;
 pub use server::{Server, ServerError, Shutdown};

@@ -241,12 +241,8 @@ impl Server {
             };
             match accepted {
                 Ok((stream, from)) => {
-                    let config = &shared.config;
-                    let permit = shared.sockets.admit(
-                        from.ip().to_canonical(),
-                        config.sockets_per_address,
-                        config.max_sockets,
-                    );
+                    let limits = shared.config.sockets();
+                    let permit = shared.sockets.admit(shared.clock.now(), from.ip(), limits);
                     let (shared, alive) = (shared.clone(), alive.clone());
                     tokio::spawn(async move {
                         if let Err(error) = connection(&shared, stream, permit).await {
@@ -294,12 +290,15 @@ async fn expire(shared: Arc<Shared>) {
 async fn connection(
     shared: &Arc<Shared>,
     stream: TcpStream,
-    permit: Option<SocketPermit>,
+    permit: Result<SocketPermit, Refusal>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let Some(_permit) = permit else {
-        shared.metrics.refused(Refusal::TooMany);
-        return Ok(http::turn_away(stream).await?);
+    let _permit = match permit {
+        Ok(permit) => permit,
+        Err(refusal) => {
+            shared.metrics.refused(refusal);
+            return Ok(http::turn_away(stream).await?);
+        }
     };
     let local = stream.local_addr()?;
     let Some(Upgraded {

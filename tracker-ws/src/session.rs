@@ -4,18 +4,19 @@ use std::net::SocketAddr;
 
 use rand::Rng;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tracker_protocol::server::Timestamp;
 use tracker_protocol::{
-    Bye, ErrorCode, Event, Hello, KEY_BLOB_LEN, Limits, MAX_FRAME, MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN,
-    Request, RequestBody, Response, SUPPORTS_CERT, SUPPORTS_CHUNK_MAP, SUPPORTS_OFFERS, SUPPORTS_SIGNAL,
-    SUPPORTS_STATUS, encode_base64url,
+    Bye, ErrorCode, Event, Hello, KEY_BLOB_LEN, Kind, Limits, MAX_FRAME, MAX_PEERS, NONCE_LEN, Request,
+    RequestBody, Response, SUPPORTS_CERT, SUPPORTS_CHUNK_MAP, SUPPORTS_OFFERS, SUPPORTS_SIGNAL,
+    SUPPORTS_STATUS, Signal, encode_base64url,
 };
 
 use crate::auth;
 use crate::certificates::wanted_certificates;
 use crate::clock::Clock;
-use crate::limits::{Bucket, Rate};
+use crate::limits::{Bucket, Limit, Rate, Receivers};
 use crate::metrics::Refusal;
-use crate::registry::{Delivery, Outgoing, SessionId};
+use crate::registry::{Answer, Delivery, Outgoing, SessionId};
 use crate::server::Shared;
 use crate::socket::{Dialect, End, end};
 
@@ -45,6 +46,7 @@ pub(crate) struct Session<'a> {
     strikes: u32,
     requests: Bucket,
     signals: Bucket,
+    receivers: Receivers,
     patience: Bucket,
 }
 
@@ -85,6 +87,7 @@ impl<'a> Session<'a> {
             strikes: 0,
             requests: Bucket::new(now, shared.config.requests),
             signals: Bucket::new(now, shared.config.signals),
+            receivers: Receivers::default(),
             patience: Bucket::new(now, PATIENCE),
         }
     }
@@ -96,9 +99,9 @@ impl<'a> Session<'a> {
             supports: SUPPORTS.map(str::to_owned).to_vec(),
             limits: Limits {
                 frame: MAX_FRAME as u64,
-                offers: MAX_OFFERS as u64,
+                offers: self.shared.config.max_offers as u64,
                 peers: MAX_PEERS,
-                sdp: MAX_SDP as u64,
+                sdp: self.shared.config.max_sdp as u64,
             },
             tracker_key: Some(self.shared.certificates.key().public_text()),
         };
@@ -108,7 +111,7 @@ impl<'a> Session<'a> {
 
     fn carry_out(&mut self, frame: &str) -> Result<(), End> {
         let now = self.shared.clock.now();
-        let request = match Request::decode(frame) {
+        let mut request = match Request::decode(frame) {
             Ok(request) => request,
             Err(refused) => {
                 tracing::debug!(session = self.id, error = %refused, "malformed frame");
@@ -117,25 +120,22 @@ impl<'a> Session<'a> {
             }
         };
         let kind = request.body.request_type();
-        let offers = request.ext.offers.len() as u64;
-        // A signature costs the tracker more than all the rest of a request.
-        let cost = wanted_certificates(&request).count().max(1) as u64;
-        let in_time = match &request.body {
-            RequestBody::Signal(_) => self.signals.take(now, 1),
-            _ => self.requests.take(now, cost) && (offers == 0 || self.signals.take(now, offers)),
-        };
-        if !in_time {
-            let mut response = Response::failed(
-                &request.transaction_id,
-                ErrorCode::Unavailable,
-                "too-many-requests",
-            );
-            response.ext.retry_after = Some(1);
+        self.drop_offers(&mut request);
+        if let RequestBody::Signal(signal) = &request.body
+            && description_len(signal) > self.shared.config.max_sdp
+        {
+            self.shared.metrics.limited(Limit::DescriptionSize);
+            let reason = format!("longer than {} bytes", self.shared.config.max_sdp);
+            let response = Response::failed(&request.transaction_id, ErrorCode::BadRequest, &reason);
             self.answer(kind, &response);
-            return match self.patience.take(now, 1) {
-                true => Ok(()),
-                false => Err(end(CloseCode::Policy, "floods", Some(Refusal::Flood))),
-            };
+            return self.be_patient(now);
+        }
+        if let Err(limit) = self.in_time(now, &request) {
+            self.shared.metrics.limited(limit);
+            let answer = Answer::limited(&request.transaction_id, None, limit);
+            self.shared.metrics.answered(kind, answer.code);
+            self.deliver(answer.frame);
+            return self.be_patient(now);
         }
         let mut out = Vec::new();
         if self.key_blob.is_none() {
@@ -167,15 +167,65 @@ impl<'a> Session<'a> {
             Some(key_blob) => self.shared.certificates_for(key_blob, &request),
             None => Vec::new(),
         };
-        let code = self
-            .shared
-            .registry()
-            .request(now, self.id, &request, frame, certificates, &mut out);
+        let (code, limit) =
+            self.shared
+                .registry()
+                .request(now, self.id, &request, frame, certificates, &mut out);
         self.shared.metrics.answered(kind, code);
+        if let Some(limit) = limit {
+            self.shared.metrics.limited(limit);
+        }
         let pushes = out.iter().filter(|outgoing| outgoing.to != self.id).count();
         self.shared.metrics.pushed(pushes as u64);
         self.shared.sessions.deliver(out);
         Ok(())
+    }
+
+    /// Offers that are too many or too long are as if they had not been made; the answer says how many were handed out.
+    fn drop_offers(&self, request: &mut Request) {
+        let config = &self.shared.config;
+        let offers = &mut request.ext.offers;
+        let made = offers.len();
+        offers.retain(|offer| description_len(offer) <= config.max_sdp);
+        if offers.len() < made {
+            self.shared.metrics.limited(Limit::DescriptionSize);
+        }
+        if offers.len() > config.max_offers {
+            offers.truncate(config.max_offers);
+            self.shared.metrics.limited(Limit::Offers);
+        }
+    }
+
+    /// May the request be carried out, as far as this peer's own limits go?
+    fn in_time(&mut self, now: Timestamp, request: &Request) -> Result<(), Limit> {
+        if let RequestBody::Signal(signal) = &request.body {
+            if !self.signals.take(now, 1) {
+                return Err(Limit::Signals);
+            }
+            let most = self.shared.config.receivers_per_minute;
+            if signal.kind == Kind::Offer && !self.receivers.take(now, &signal.to, most) {
+                return Err(Limit::Receivers);
+            }
+            return Ok(());
+        }
+        // A signature costs the tracker more than all the rest of a request.
+        let cost = wanted_certificates(request).count().max(1) as u64;
+        if !self.requests.take(now, cost) {
+            return Err(Limit::Requests);
+        }
+        let offers = request.ext.offers.len() as u64;
+        match offers == 0 || self.signals.take(now, offers) {
+            true => Ok(()),
+            false => Err(Limit::Signals),
+        }
+    }
+
+    /// Who goes on when it is told that it goes too far is sent away.
+    fn be_patient(&mut self, now: Timestamp) -> Result<(), End> {
+        match self.patience.take(now, 1) {
+            true => Ok(()),
+            false => Err(end(CloseCode::Policy, "floods", Some(Refusal::Flood))),
+        }
     }
 
     fn strike(&mut self, reason: &'static str) -> Result<(), End> {
@@ -189,12 +239,22 @@ impl<'a> Session<'a> {
     fn answer(&self, kind: &'static str, response: &Response) {
         self.shared.metrics.answered(kind, response.code);
         if let Ok(frame) = response.encode() {
-            self.shared.sessions.deliver(vec![Outgoing {
-                to: self.id,
-                what: Delivery::Frame(frame),
-            }]);
+            self.deliver(frame);
         }
     }
+
+    fn deliver(&self, frame: String) {
+        self.shared.sessions.deliver(vec![Outgoing {
+            to: self.id,
+            what: Delivery::Frame(frame),
+        }]);
+    }
+}
+
+/// Bytes of the longer of a session description and a candidate.
+fn description_len(signal: &Signal) -> usize {
+    let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    len(&signal.sdp).max(len(&signal.cand))
 }
 
 impl Dialect for Session<'_> {

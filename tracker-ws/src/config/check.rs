@@ -4,10 +4,11 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use tracker_protocol::{MAX_SWARMS, tracker_origin};
+use tracker_protocol::{MAX_OFFERS, MAX_SDP, MAX_SWARMS, tracker_origin};
 
 use super::Config;
 use crate::limits::Rate;
+use crate::webtorrent;
 
 /// A setting whose value makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,13 +47,27 @@ impl Config {
             ("sockets_per_address", self.sockets_per_address as u64, 1..=MANY),
             ("max_peers", self.max_peers as u64, 1..=MANY),
             ("max_swarms", self.max_swarms as u64, 1..=MAX_SWARMS as u64),
+            (
+                "receivers_per_minute",
+                self.receivers_per_minute as u64,
+                1..=10_000,
+            ),
+            ("max_offers", self.max_offers as u64, 0..=MAX_OFFERS as u64),
+            (
+                "max_announce_offers",
+                self.max_announce_offers as u64,
+                0..=webtorrent::MAX_OFFERS as u64,
+            ),
+            ("max_sdp", self.max_sdp as u64, 256..=MAX_SDP as u64),
             ("queue", self.queue as u64, 4..=65_536),
         ];
         for (key, value, range) in counts {
             count(key, value, range)?;
         }
         let rates = [
+            ("new_sockets", self.new_sockets),
             ("requests", self.requests),
+            ("swarm_requests", self.swarm_requests),
             ("signals", self.signals),
             ("posts", self.posts),
         ];

@@ -6,9 +6,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracker_protocol::ErrorCode;
 use tracker_protocol::server::Timestamp;
 
-use super::message::{Message, failure};
+use super::message::{Message, What, failure};
 use super::torrents::Torrents;
-use crate::limits::Bucket;
+use crate::limits::{Bucket, Limit};
 use crate::metrics::Refusal;
 use crate::registry::{Delivery, Outgoing, SessionId};
 use crate::server::Shared;
@@ -51,6 +51,30 @@ impl<'a> WebTorrent<'a> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Offers that are too many or too long are as if they had not been made; an answer that is too long is refused.
+    fn trim(&self, what: &mut What<'_>) -> Result<(), String> {
+        let (config, metrics) = (&self.shared.config, &self.shared.metrics);
+        match what {
+            What::Here { offers, .. } => {
+                let made = offers.len();
+                offers.retain(|(_, offer)| offer.get().len() <= config.max_sdp);
+                if offers.len() < made {
+                    metrics.limited(Limit::DescriptionSize);
+                }
+                if offers.len() > config.max_announce_offers {
+                    offers.truncate(config.max_announce_offers);
+                    metrics.limited(Limit::Offers);
+                }
+                Ok(())
+            }
+            What::Answer { answer, .. } if answer.get().len() > config.max_sdp => {
+                metrics.limited(Limit::DescriptionSize);
+                Err(format!("answer: longer than {} bytes", config.max_sdp))
+            }
+            What::Answer { .. } | What::Stopped => Ok(()),
+        }
+    }
+
     fn answer(&self, kind: &'static str, code: ErrorCode, frame: String) {
         self.shared.metrics.answered(kind, code);
         self.shared.sessions.deliver(vec![Outgoing {
@@ -69,6 +93,7 @@ impl Dialect for WebTorrent<'_> {
         let now = self.shared.clock.now();
         if !self.requests.take(now, 1) {
             let refused = failure("announce", None, "too many requests");
+            self.shared.metrics.limited(Limit::Requests);
             self.answer("announce", ErrorCode::Unavailable, refused);
             return match self.patience.take(now, 1) {
                 true => Ok(()),
@@ -96,12 +121,20 @@ impl Dialect for WebTorrent<'_> {
                 let files = self.torrents().scrape(&hashes);
                 self.answer("scrape", ErrorCode::NoError, files);
             }
-            Ok(Message::Announce(announce)) => {
+            Ok(Message::Announce(mut announce)) => {
+                if let Err(refused) = self.trim(&mut announce.what) {
+                    let refused = failure("announce", Some(&announce.info_hash), &refused);
+                    self.answer("announce", ErrorCode::BadRequest, refused);
+                    return Ok(());
+                }
                 let mut out = Vec::new();
                 let done = self.torrents().announce(now, self.id, &announce, &mut out);
                 match done {
                     Ok(()) => self.shared.metrics.answered("announce", ErrorCode::NoError),
                     Err(refused) => {
+                        if let Some(limit) = refused.limit() {
+                            self.shared.metrics.limited(limit);
+                        }
                         let refused = failure("announce", Some(&announce.info_hash), &refused.to_string());
                         self.answer("announce", ErrorCode::Forbidden, refused);
                     }

@@ -34,8 +34,11 @@ pub fn config() -> Config {
     };
     Config {
         listen: ([127, 0, 0, 1], 0).into(),
+        new_sockets: many,
         requests: many,
         signals: many,
+        receivers_per_minute: 10_000,
+        swarm_requests: many,
         posts: many,
         ..Config::default()
     }

@@ -111,6 +111,14 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
             "tracker.toml:1:7: log: unknown variant `loud`, expected one of `off`, ",
         ),
         (
+            "max_offers = 6\n",
+            "tracker.toml:1:14: max_offers: 6 is not in 0 to 5",
+        ),
+        (
+            "max_sdp = 100\n",
+            "tracker.toml:1:11: max_sdp: 100 is not in 256 to 8192",
+        ),
+        (
             "max_sockets = 0\n",
             "tracker.toml:1:15: max_sockets: 0 is not in 1 to 1000000",
         ),
