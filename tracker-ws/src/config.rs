@@ -86,6 +86,16 @@ pub struct Config {
     /// `https:` origin of the same host. The address a connection came in on is always accepted, and `localhost` on
     /// loopback.
     pub origins: Vec<String>,
+    /// A tracker that drains lets its sockets go one by one, at random moments of this time.
+    #[serde(with = "seconds")]
+    pub drain_period: Duration,
+    /// A peer that was told to move has this long to do so, before its socket is closed.
+    #[serde(with = "seconds")]
+    pub drain_notice: Duration,
+    /// URL of the tracker that peers are told to move to (`wss://other.example/ppsp`). Peers go to those only that their
+    /// page names; where it is absent, to any of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_to: Option<String>,
     /// Origins of web pages that may connect (`https://site.example`); empty allows all.
     pub allow_origins: Vec<String>,
     /// Most sockets.
@@ -143,6 +153,9 @@ impl Default for Config {
             lost_timeout: Duration::from_secs(15),
             ping_interval: Duration::from_secs(25),
             send_timeout: Duration::from_secs(10),
+            drain_period: Duration::from_secs(20),
+            drain_notice: Duration::from_secs(5),
+            drain_to: None,
             origins: Vec::new(),
             allow_origins: Vec::new(),
             max_sockets: 16_384,

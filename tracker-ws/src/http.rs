@@ -29,9 +29,10 @@ use tracker_protocol::{ErrorCode, MAX_FRAME, SUBPROTOCOL};
 
 use crate::limits::Bucket;
 use crate::metrics::Refusal;
+use crate::phase::{Phase, reached};
 use crate::post;
 use crate::registry::Answer;
-use crate::server::{Shared, stopped};
+use crate::server::Shared;
 
 /// The path of both faces of RFC 7846.
 pub(crate) const PATH: &str = "/ppsp";
@@ -119,13 +120,13 @@ pub(crate) async fn serve(
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service),
     );
-    let mut shutdown = shared.shutdown.clone();
+    let mut phases = shared.phases.clone();
     let old = Instant::now() + MAX_AGE;
     let mut last = None;
     let done = loop {
         tokio::select! {
             done = poll_fn(|context| http.poll_without_shutdown(context)) => break done,
-            () = ended(&mut shutdown, old), if last.is_none() => {
+            () = ended(&mut phases, old), if last.is_none() => {
                 last = Some(Instant::now() + shared.config.send_timeout);
                 http.as_mut().graceful_shutdown();
             }
@@ -166,10 +167,10 @@ async fn linger(stream: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Waits until a connection is old, or the tracker stops.
-async fn ended(shutdown: &mut watch::Receiver<bool>, old: Instant) {
+/// Waits until a connection is old, or the tracker drains.
+async fn ended(phases: &mut watch::Receiver<Phase>, old: Instant) {
     tokio::select! {
-        () = stopped(shutdown) => {}
+        () = reached(phases, Phase::Draining) => {}
         () = sleep_until(old) => {}
     }
 }

@@ -46,7 +46,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let shutdown = server.shutdown();
     tokio::spawn(async move {
         tokio::select! {
-            _ = terminate.recv() => {}
+            _ = terminate.recv() => {
+                tracing::info!("draining; a second signal ends it at once");
+                shutdown.drain();
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            }
             _ = interrupt.recv() => {}
         }
         tracing::info!("shutting down");

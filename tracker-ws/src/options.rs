@@ -76,6 +76,12 @@ pub(crate) struct Options {
     /// Make the key when the file does not exist
     #[arg(long)]
     create_key: bool,
+    /// Seconds over which SIGTERM lets the sockets go [default: 20]
+    #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_DRAIN_PERIOD")]
+    drain_period: Option<u64>,
+    /// Tracker that peers are then told to move to, one that their pages name too [default: any of those]
+    #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_DRAIN_TO")]
+    drain_to: Option<String>,
     /// What to log [default: info]
     #[arg(long, value_name = "LEVEL", env = "SHOAL_TRACKER_LOG")]
     log: Option<LogLevel>,
@@ -104,6 +110,13 @@ impl Options {
         if let Some(dialects) = &self.dialect {
             config.ppsp = dialects.contains(&DialectName::Ppsp);
             config.webtorrent = dialects.contains(&DialectName::Webtorrent);
+        }
+        set(
+            &mut config.drain_period,
+            &self.drain_period.map(Duration::from_secs),
+        );
+        if self.drain_to.is_some() {
+            config.drain_to.clone_from(&self.drain_to);
         }
         if self.key.is_some() {
             config.key.clone_from(&self.key);

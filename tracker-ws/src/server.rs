@@ -24,6 +24,7 @@ use crate::key::{KeyError, TrackerKey};
 use crate::limits::{SocketPermit, Sockets};
 use crate::metrics::{Counts, Metrics, Refusal};
 use crate::nonces::Nonces;
+use crate::phase::{Phase, Shutdown, reached};
 use crate::registry::Registry;
 use crate::session::Session;
 use crate::socket::{self, Sessions};
@@ -68,7 +69,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
     pub(crate) certificates: Certificates,
-    pub(crate) shutdown: watch::Receiver<bool>,
+    pub(crate) phases: watch::Receiver<Phase>,
     pub(crate) nonces: Mutex<Nonces>,
     pub(crate) torrents: Mutex<Torrents>,
     registry: Mutex<Registry>,
@@ -135,19 +136,6 @@ impl Shared {
     }
 }
 
-/// Ends a running [`Server`].
-#[derive(Clone, Debug)]
-pub struct Shutdown {
-    stop: Arc<watch::Sender<bool>>,
-}
-
-impl Shutdown {
-    /// Takes no more sockets, says goodbye on all, then lets [`Server::run`] return.
-    pub fn stop(&self) {
-        self.stop.send_replace(true);
-    }
-}
-
 /// A tracker that listens.
 pub struct Server {
     listener: TcpListener,
@@ -169,7 +157,7 @@ impl Server {
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let rng = || StdRng::try_from_rng(&mut SysRng).map_err(ServerError::Random);
-        let (stop, stopped) = watch::channel(false);
+        let (shutdown, phases) = Shutdown::new();
         let create = config.create_key;
         let failed = |source| ServerError::Key { source, create };
         let key = match &config.key {
@@ -194,12 +182,11 @@ impl Server {
             clock: Clock::start(),
             sessions: Sessions::default(),
             metrics: Metrics::new(),
-            shutdown: stopped,
+            phases,
             sockets: Sockets::default(),
             next_session: AtomicU64::new(1),
             config,
         };
-        let shutdown = Shutdown { stop: Arc::new(stop) };
         Ok(Self {
             listener,
             address,
@@ -227,17 +214,17 @@ impl Server {
         self.shutdown.clone()
     }
 
-    /// Serves until [`Shutdown::stop`].
+    /// Serves until [`Shutdown::drain`] or [`Shutdown::stop`], and what they say is done.
     pub async fn run(self) {
         let shared = &self.shared;
-        let mut shutdown = shared.shutdown.clone();
+        let mut phases = shared.phases.clone();
         // Every connection holds a sender: when the last one is gone, `recv` ends.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let timers = tokio::spawn(expire(shared.clone()));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                () = stopped(&mut shutdown) => break,
+                () = reached(&mut phases, Phase::Draining) => break,
             };
             match accepted {
                 Ok((stream, from)) => {
@@ -257,18 +244,19 @@ impl Server {
                 }
             }
         }
+        // From now on the address is free for another tracker.
         drop((self.listener, alive));
+        let drained = shared.config.drain_period + shared.config.drain_notice + GRACE;
+        let all_gone = tokio::select! {
+            _ = all_gone.recv() => true,
+            () = sleep(drained) => false,
+            () = reached(&mut phases, Phase::Stopping) => timeout(GRACE, all_gone.recv()).await.is_ok(),
+        };
         timers.abort();
-        if timeout(GRACE, all_gone.recv()).await.is_err() {
+        if !all_gone {
             tracing::warn!("some sockets did not close in time");
         }
     }
-}
-
-/// Waits for the tracker to be stopped.
-pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone, which is the same.
-    let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
 /// Ends registrations whose timers expire.

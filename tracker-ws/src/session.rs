@@ -6,9 +6,9 @@ use rand::Rng;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracker_protocol::server::Timestamp;
 use tracker_protocol::{
-    Bye, ErrorCode, Event, Hello, KEY_BLOB_LEN, Kind, Limits, MAX_FRAME, MAX_PEERS, NONCE_LEN, Request,
-    RequestBody, Response, SUPPORTS_CERT, SUPPORTS_CHUNK_MAP, SUPPORTS_OFFERS, SUPPORTS_SIGNAL,
-    SUPPORTS_STATUS, Signal, encode_base64url,
+    Bye, Config as EventConfig, ErrorCode, Event, Hello, KEY_BLOB_LEN, Kind, Limits, MAX_FRAME, MAX_PEERS,
+    NONCE_LEN, Request, RequestBody, Response, SUPPORTS_CERT, SUPPORTS_CHUNK_MAP, SUPPORTS_CONFIG,
+    SUPPORTS_OFFERS, SUPPORTS_SIGNAL, SUPPORTS_STATUS, Signal, encode_base64url,
 };
 
 use crate::auth;
@@ -21,12 +21,13 @@ use crate::server::Shared;
 use crate::socket::{Dialect, End, end};
 
 /// Extensions of the WebSocket face.
-const SUPPORTS: [&str; 5] = [
+const SUPPORTS: [&str; 6] = [
     SUPPORTS_SIGNAL,
     SUPPORTS_OFFERS,
     SUPPORTS_CERT,
     SUPPORTS_CHUNK_MAP,
     SUPPORTS_STATUS,
+    SUPPORTS_CONFIG,
 ];
 /// Malformed frames, and wrong proofs, that end a session.
 const MAX_STRIKES: u32 = 3;
@@ -43,6 +44,8 @@ pub(crate) struct Session<'a> {
     nonce: [u8; NONCE_LEN],
     /// Of the peer this socket has proven to be.
     key_blob: Option<[u8; KEY_BLOB_LEN]>,
+    /// Wants to be told of new settings.
+    takes_config: bool,
     strikes: u32,
     requests: Bucket,
     signals: Bucket,
@@ -84,6 +87,7 @@ impl<'a> Session<'a> {
             origins: origins(&shared.config.origins, local),
             nonce,
             key_blob: None,
+            takes_config: false,
             strikes: 0,
             requests: Bucket::new(now, shared.config.requests),
             signals: Bucket::new(now, shared.config.signals),
@@ -162,6 +166,10 @@ impl<'a> Session<'a> {
             self.shared
                 .registry()
                 .attach(now, self.id, &request.peer_id, &mut out);
+        }
+        let supports = &request.ext.supports;
+        if matches!(request.body, RequestBody::Connect(_)) && !supports.is_empty() {
+            self.takes_config = supports.iter().any(|extension| extension == SUPPORTS_CONFIG);
         }
         let certificates = match &self.key_blob {
             Some(key_blob) => self.shared.certificates_for(key_blob, &request),
@@ -268,6 +276,18 @@ impl Dialect for Session<'_> {
 
     fn is_registered(&self) -> bool {
         self.shared.registry().is_registered(self.id)
+    }
+
+    fn move_on(&self) -> Option<String> {
+        if !self.takes_config {
+            return None;
+        }
+        let to = self.shared.config.drain_to.clone();
+        let config = EventConfig {
+            reconnect: Some(to.unwrap_or_default()),
+            ..EventConfig::default()
+        };
+        Event::Config(config).encode().ok()
     }
 
     fn farewell(&self) -> Option<String> {

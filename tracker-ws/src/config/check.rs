@@ -36,6 +36,8 @@ impl Config {
             ("lost_timeout", self.lost_timeout, 0..=3600),
             ("ping_interval", self.ping_interval, 1..=3600),
             ("send_timeout", self.send_timeout, 1..=300),
+            ("drain_period", self.drain_period, 0..=3600),
+            ("drain_notice", self.drain_notice, 0..=60),
             ("certificate_lifetime", self.certificate_lifetime, 60..=DAY),
         ];
         for (key, value, range) in seconds {
@@ -90,6 +92,14 @@ impl Config {
                     format_args!("{origin}: not an origin such as https://site.example"),
                 );
             }
+        }
+        if let Some(url) = &self.drain_to
+            && !tracker_origin(url).is_some_and(|origin| origin.starts_with("ws"))
+        {
+            return invalid(
+                "drain_to",
+                format_args!("{url}: not a URL such as wss://tracker.example/ppsp"),
+            );
         }
         if !self.ppsp && !self.webtorrent {
             return invalid("ppsp", "no dialect is spoken: webtorrent is off too");

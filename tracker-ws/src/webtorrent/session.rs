@@ -151,6 +151,10 @@ impl Dialect for WebTorrent<'_> {
         self.torrents().is_member(self.id)
     }
 
+    fn move_on(&self) -> Option<String> {
+        None
+    }
+
     fn farewell(&self) -> Option<String> {
         None
     }

@@ -4,6 +4,7 @@ mod auth;
 mod certificates;
 mod client;
 mod conformance;
+mod drain;
 mod http;
 mod lifetime;
 mod limits;

@@ -136,6 +136,10 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
         ),
         ("ppsp = false\n", "tracker.toml:1:8: ppsp: no dialect is spoken"),
         (
+            "drain_to = \"https://tracker.example\"\n",
+            "tracker.toml:1:12: drain_to: https://tracker.example: not a URL such as wss://",
+        ),
+        (
             "create_key = true\n",
             "tracker.toml:1:14: create_key: no key is named",
         ),
