@@ -18,6 +18,7 @@ use crate::registry::RegistryConfig;
 use crate::webtorrent::{self, TorrentsConfig};
 
 pub use check::Invalid;
+pub(crate) use file::differences;
 pub use file::{ConfigError, Place};
 
 /// How much is logged.

@@ -98,11 +98,12 @@ pub(crate) async fn serve(
     stream: TcpStream,
     local: SocketAddr,
 ) -> Result<Option<Upgraded>, hyper::Error> {
+    let config = shared.config();
     let connection = Arc::new(Connection {
         shared: shared.clone(),
         local,
         served: AtomicU32::new(0),
-        posts: Mutex::new(Bucket::new(shared.clock.now(), shared.config.posts)),
+        posts: Mutex::new(Bucket::new(shared.clock.now(), config.posts)),
         upgraded: OnceLock::new(),
     });
     let service = {
@@ -116,7 +117,7 @@ pub(crate) async fn serve(
     let mut http = Box::pin(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(shared.config.init_timeout)
+            .header_read_timeout(config.init_timeout)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service),
     );
@@ -127,7 +128,7 @@ pub(crate) async fn serve(
         tokio::select! {
             done = poll_fn(|context| http.poll_without_shutdown(context)) => break done,
             () = ended(&mut phases, old), if last.is_none() => {
-                last = Some(Instant::now() + shared.config.send_timeout);
+                last = Some(Instant::now() + config.send_timeout);
                 http.as_mut().graceful_shutdown();
             }
             () = sleep_until(last.unwrap_or(old)), if last.is_some() => return Ok(None),
@@ -177,7 +178,7 @@ async fn ended(phases: &mut watch::Receiver<Phase>, old: Instant) {
 
 impl Connection {
     async fn respond(&self, request: Request<Incoming>) -> Reply {
-        let config = &self.shared.config;
+        let config = self.shared.config();
         let (get, path) = (request.method() == Method::GET, request.uri().path());
         let mut reply = match path {
             PATH if config.ppsp && request.method() == Method::POST => self.post(request).await,
@@ -205,7 +206,7 @@ impl Connection {
 
     /// May the page that the request comes from connect? Programs name no origin.
     fn allows(&self, request: &Request<Incoming>, is_page: bool) -> bool {
-        let allowed = &self.shared.config.allow_origins;
+        let allowed = &self.shared.config().allow_origins;
         let origin = request.headers().get(ORIGIN);
         allowed.is_empty()
             || (origin.is_none() && !is_page)
@@ -227,7 +228,7 @@ impl Connection {
         let shared = &*self.shared;
         let in_time = {
             let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
-            posts.take(shared.clock.now(), 1)
+            posts.take(shared.clock.now(), shared.config().posts, 1)
         };
         if !in_time {
             let fast = post::refuse_fast(shared);
@@ -243,7 +244,7 @@ impl Connection {
             return too_long();
         }
         let body = Limited::new(request.into_body(), MAX_FRAME).collect();
-        let body = match timeout(shared.config.init_timeout, body).await {
+        let body = match timeout(shared.config().init_timeout, body).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => return too_long(),
             Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, "the body is cut off"),

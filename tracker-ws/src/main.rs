@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use tracker_ws::{Config, Server};
+use tracker_ws::{Changes, Config, Invalid, Server};
 
 use options::Options;
 
@@ -35,13 +35,14 @@ fn run(options: &Options) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("no runtime")?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(options, config))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(options: &Options, config: Config) -> anyhow::Result<()> {
     let server = Server::bind(config).await?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     print(&format!("tracker-ws listening on {}\n", server.url()))?;
     let shutdown = server.shutdown();
     tokio::spawn(async move {
@@ -59,8 +60,38 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::info!("shutting down");
         shutdown.stop();
     });
-    server.run().await;
-    Ok(())
+    let reload = server.reload();
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            match options.settings() {
+                Ok(config) => log_changes(reload.apply(config)),
+                Err(error) => tracing::error!("settings stay as they are: {error:#}"),
+            }
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = server.run() => Ok(()),
+        () = reloads => Ok(()),
+    }
+}
+
+fn log_changes(changes: Result<Changes, Invalid>) {
+    match changes {
+        Ok(Changes {
+            applied,
+            need_restart,
+        }) => {
+            if !need_restart.is_empty() {
+                tracing::warn!("settings that need a restart: {}", need_restart.join("; "));
+            }
+            match applied.is_empty() {
+                true => tracing::info!("settings read again, none changed"),
+                false => tracing::info!("settings changed: {}", applied.join("; ")),
+            }
+        }
+        Err(error) => tracing::error!("settings stay as they are: {error}"),
+    }
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

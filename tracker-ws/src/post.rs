@@ -110,7 +110,7 @@ fn prove(shared: &Shared, local: SocketAddr, request: &Request) -> Result<[u8; K
     let now = shared.clock.now();
     let nonces = || shared.nonces.lock().unwrap_or_else(PoisonError::into_inner);
     nonces().check(now, &nonce)?;
-    let origins: Vec<String> = origins(&shared.config.origins, local)
+    let origins: Vec<String> = origins(&shared.config().origins, local)
         .iter()
         .map(|origin| http_origin(origin))
         .collect();

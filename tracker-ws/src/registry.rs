@@ -146,6 +146,11 @@ impl Registry {
         }
     }
 
+    /// From now on these settings apply; to timers of peers that are registered already, the former ones.
+    pub fn configure(&mut self, config: RegistryConfig) {
+        self.config = config;
+    }
+
     /// Registered peers.
     pub fn peer_count(&self) -> usize {
         self.peers.len()
@@ -339,7 +344,7 @@ impl Registry {
         if face == Face::Post {
             let rate = self.config.requests;
             let pace = entry.pace.get_or_insert_with(|| Bucket::new(now, rate));
-            if !pace.take(now, 1) {
+            if !pace.take(now, rate, 1) {
                 self.settle(peer);
                 return limited(Limit::Requests);
             }

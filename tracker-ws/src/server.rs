@@ -26,6 +26,7 @@ use crate::metrics::{Counts, Metrics, Refusal};
 use crate::nonces::Nonces;
 use crate::phase::{Phase, Shutdown, reached};
 use crate::registry::Registry;
+use crate::reload::Reload;
 use crate::session::Session;
 use crate::socket::{self, Sessions};
 use crate::webtorrent::{Torrents, WebTorrent};
@@ -64,7 +65,7 @@ pub enum ServerError {
 }
 
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    config: Mutex<Arc<Config>>,
     pub(crate) clock: Clock,
     pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
@@ -79,6 +80,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The settings of the moment.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these settings apply, as far as they can while it runs.
+    pub(crate) fn configure(&self, config: Config) {
+        self.registry().configure(config.registry());
+        let mut torrents = self.torrents.lock().unwrap_or_else(PoisonError::into_inner);
+        torrents.configure(config.torrents());
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -185,7 +199,7 @@ impl Server {
             phases,
             sockets: Sockets::default(),
             next_session: AtomicU64::new(1),
-            config,
+            config: Mutex::new(Arc::new(config)),
         };
         Ok(Self {
             listener,
@@ -202,7 +216,7 @@ impl Server {
 
     /// The URL for peers on this machine; the one of WebTorrent's clients where those only are served.
     pub fn url(&self) -> String {
-        let path = match self.shared.config.ppsp {
+        let path = match self.shared.config().ppsp {
             true => http::PATH,
             false => http::WEBTORRENT_PATH,
         };
@@ -212,6 +226,11 @@ impl Server {
     /// To end it.
     pub fn shutdown(&self) -> Shutdown {
         self.shutdown.clone()
+    }
+
+    /// To give it new settings while it runs.
+    pub fn reload(&self) -> Reload {
+        Reload::new(self.shared.clone())
     }
 
     /// Serves until [`Shutdown::drain`] or [`Shutdown::stop`], and what they say is done.
@@ -228,7 +247,7 @@ impl Server {
             };
             match accepted {
                 Ok((stream, from)) => {
-                    let limits = shared.config.sockets();
+                    let limits = shared.config().sockets();
                     let permit = shared.sockets.admit(shared.clock.now(), from.ip(), limits);
                     let (shared, alive) = (shared.clone(), alive.clone());
                     tokio::spawn(async move {
@@ -246,7 +265,8 @@ impl Server {
         }
         // From now on the address is free for another tracker.
         drop((self.listener, alive));
-        let drained = shared.config.drain_period + shared.config.drain_notice + GRACE;
+        let config = shared.config();
+        let drained = config.drain_period + config.drain_notice + GRACE;
         let all_gone = tokio::select! {
             _ = all_gone.recv() => true,
             () = sleep(drained) => false,

@@ -14,6 +14,7 @@ use tracker_protocol::{
 use crate::auth;
 use crate::certificates::wanted_certificates;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::limits::{Bucket, Limit, Rate, Receivers};
 use crate::metrics::Refusal;
 use crate::registry::{Answer, Delivery, Outgoing, SessionId};
@@ -78,34 +79,35 @@ pub(crate) fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
 impl<'a> Session<'a> {
     /// The session of a new socket. `local` is the address the peer connected to.
     pub(crate) fn new(shared: &'a Shared, id: SessionId, local: SocketAddr) -> Self {
-        let now = shared.clock.now();
+        let (now, config) = (shared.clock.now(), shared.config());
         let mut nonce = [0; NONCE_LEN];
         shared.random(|rng| rng.fill_bytes(&mut nonce));
         Self {
             shared,
             id,
-            origins: origins(&shared.config.origins, local),
+            origins: origins(&config.origins, local),
             nonce,
             key_blob: None,
             takes_config: false,
             strikes: 0,
-            requests: Bucket::new(now, shared.config.requests),
-            signals: Bucket::new(now, shared.config.signals),
+            requests: Bucket::new(now, config.requests),
+            signals: Bucket::new(now, config.signals),
             receivers: Receivers::default(),
             patience: Bucket::new(now, PATIENCE),
         }
     }
 
     fn hello(&self) -> String {
+        let config = self.shared.config();
         let hello = Hello {
             nonce: encode_base64url(&self.nonce),
             time: Clock::unix_ms(),
             supports: SUPPORTS.map(str::to_owned).to_vec(),
             limits: Limits {
                 frame: MAX_FRAME as u64,
-                offers: self.shared.config.max_offers as u64,
+                offers: config.max_offers as u64,
                 peers: MAX_PEERS,
-                sdp: self.shared.config.max_sdp as u64,
+                sdp: config.max_sdp as u64,
             },
             tracker_key: Some(self.shared.certificates.key().public_text()),
         };
@@ -124,17 +126,18 @@ impl<'a> Session<'a> {
             }
         };
         let kind = request.body.request_type();
-        self.drop_offers(&mut request);
+        let config = self.shared.config();
+        self.drop_offers(&config, &mut request);
         if let RequestBody::Signal(signal) = &request.body
-            && description_len(signal) > self.shared.config.max_sdp
+            && description_len(signal) > config.max_sdp
         {
             self.shared.metrics.limited(Limit::DescriptionSize);
-            let reason = format!("longer than {} bytes", self.shared.config.max_sdp);
+            let reason = format!("longer than {} bytes", config.max_sdp);
             let response = Response::failed(&request.transaction_id, ErrorCode::BadRequest, &reason);
             self.answer(kind, &response);
             return self.be_patient(now);
         }
-        if let Err(limit) = self.in_time(now, &request) {
+        if let Err(limit) = self.in_time(now, &config, &request) {
             self.shared.metrics.limited(limit);
             let answer = Answer::limited(&request.transaction_id, None, limit);
             self.shared.metrics.answered(kind, answer.code);
@@ -190,8 +193,7 @@ impl<'a> Session<'a> {
     }
 
     /// Offers that are too many or too long are as if they had not been made; the answer says how many were handed out.
-    fn drop_offers(&self, request: &mut Request) {
-        let config = &self.shared.config;
+    fn drop_offers(&self, config: &Config, request: &mut Request) {
         let offers = &mut request.ext.offers;
         let made = offers.len();
         offers.retain(|offer| description_len(offer) <= config.max_sdp);
@@ -205,12 +207,12 @@ impl<'a> Session<'a> {
     }
 
     /// May the request be carried out, as far as this peer's own limits go?
-    fn in_time(&mut self, now: Timestamp, request: &Request) -> Result<(), Limit> {
+    fn in_time(&mut self, now: Timestamp, config: &Config, request: &Request) -> Result<(), Limit> {
         if let RequestBody::Signal(signal) = &request.body {
-            if !self.signals.take(now, 1) {
+            if !self.signals.take(now, config.signals, 1) {
                 return Err(Limit::Signals);
             }
-            let most = self.shared.config.receivers_per_minute;
+            let most = config.receivers_per_minute;
             if signal.kind == Kind::Offer && !self.receivers.take(now, &signal.to, most) {
                 return Err(Limit::Receivers);
             }
@@ -218,11 +220,11 @@ impl<'a> Session<'a> {
         }
         // A signature costs the tracker more than all the rest of a request.
         let cost = wanted_certificates(request).count().max(1) as u64;
-        if !self.requests.take(now, cost) {
+        if !self.requests.take(now, config.requests, cost) {
             return Err(Limit::Requests);
         }
         let offers = request.ext.offers.len() as u64;
-        match offers == 0 || self.signals.take(now, offers) {
+        match offers == 0 || self.signals.take(now, config.signals, offers) {
             true => Ok(()),
             false => Err(Limit::Signals),
         }
@@ -230,7 +232,7 @@ impl<'a> Session<'a> {
 
     /// Who goes on when it is told that it goes too far is sent away.
     fn be_patient(&mut self, now: Timestamp) -> Result<(), End> {
-        match self.patience.take(now, 1) {
+        match self.patience.take(now, PATIENCE, 1) {
             true => Ok(()),
             false => Err(end(CloseCode::Policy, "floods", Some(Refusal::Flood))),
         }
@@ -282,7 +284,7 @@ impl Dialect for Session<'_> {
         if !self.takes_config {
             return None;
         }
-        let to = self.shared.config.drain_to.clone();
+        let to = self.shared.config().drain_to.clone();
         let config = EventConfig {
             reconnect: Some(to.unwrap_or_default()),
             ..EventConfig::default()

@@ -102,7 +102,7 @@ pub(crate) async fn run<D: Dialect>(
     id: SessionId,
     mut dialect: D,
 ) {
-    let (queue, mut outgoing) = mpsc::channel(shared.config.queue);
+    let (queue, mut outgoing) = mpsc::channel(shared.config().queue);
     let overflow = Arc::new(Notify::new());
     shared.sessions.insert(
         id,
@@ -142,7 +142,10 @@ async fn close(
             while let Some(Ok(_)) = socket.next().await {}
         }
     };
-    let patience = shared.config.send_timeout.min(std::time::Duration::from_secs(2));
+    let patience = shared
+        .config()
+        .send_timeout
+        .min(std::time::Duration::from_secs(2));
     // However it ends, the socket is dropped.
     let _ = timeout(patience, farewell).await;
 }
@@ -173,7 +176,8 @@ async fn serve<D: Dialect>(
     socket: &mut WebSocketStream<TcpStream>,
     outgoing: &mut mpsc::Receiver<Delivery>,
 ) -> Option<End> {
-    let config = &shared.config;
+    // Its timers stay as they are, whatever is set meanwhile.
+    let config = shared.config();
     let (mut phases, mut leaving) = (shared.phases.clone(), Leaving::Not);
     let mut stopping = phases.clone();
     let mut ping = interval_at(Instant::now() + config.ping_interval, config.ping_interval);
@@ -209,7 +213,7 @@ async fn serve<D: Dialect>(
             }
             () = reached(&mut phases, Phase::Draining), if matches!(leaving, Leaving::Not) => {
                 // Not all at once: they would all be at the next tracker's door at once.
-                let delay = config.drain_period.mul_f64(shared.random(|rng| rng.random()));
+                let delay = shared.config().drain_period.mul_f64(shared.random(|rng| rng.random()));
                 leaving = Leaving::Waits(Instant::now() + delay);
             }
             () = leaving.due() => match dialect.move_on() {
@@ -217,7 +221,7 @@ async fn serve<D: Dialect>(
                     if let Err(ended) = send(shared, socket, Message::text(frame)).await {
                         return ended;
                     }
-                    leaving = Leaving::Told(Instant::now() + config.drain_notice);
+                    leaving = Leaving::Told(Instant::now() + shared.config().drain_notice);
                 }
                 _ => return Some(farewell(shared, dialect, socket).await),
             },
@@ -274,7 +278,7 @@ async fn send(
     socket: &mut WebSocketStream<TcpStream>,
     message: Message,
 ) -> Result<(), Option<End>> {
-    match timeout(shared.config.send_timeout, socket.send(message)).await {
+    match timeout(shared.config().send_timeout, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(None),
         Err(_) => Err(Some(end(

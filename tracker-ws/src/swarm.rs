@@ -47,7 +47,7 @@ impl Swarm {
     pub(crate) fn take(&mut self, now: Timestamp, rate: Rate) -> bool {
         self.pace
             .get_or_insert_with(|| Bucket::new(now, rate))
-            .take(now, 1)
+            .take(now, rate, 1)
     }
 
     /// Up to `count` members in random order, without the requester and those it excludes; every other member is as

@@ -1,5 +1,6 @@
 //! The settings as a TOML file.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -67,6 +68,23 @@ impl Config {
         // Numbers, texts and lists of texts can all be written.
         toml::to_string(self).unwrap_or_default()
     }
+}
+
+/// The keys whose values differ, with both values as they would be written; a list or table as a whole.
+pub(crate) fn differences(old: &Config, new: &Config) -> Vec<(String, String)> {
+    let table = |config| toml::Table::try_from(config).unwrap_or_default();
+    let (old, new) = (table(old), table(new));
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let value = |table: &toml::Table, key| table.get(key).map_or("none".to_owned(), toml::Value::to_string);
+    let differ = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
+    differ
+        .map(|key| {
+            (
+                key.clone(),
+                format!("{} → {}", value(&old, key), value(&new, key)),
+            )
+        })
+        .collect()
 }
 
 /// Errors are with the byte where they are.

@@ -22,14 +22,14 @@ impl Paces {
     /// Takes a token of this address.
     pub(super) fn take(&mut self, now: Timestamp, address: IpAddr, rate: Rate) -> bool {
         if let Some(bucket) = self.young.get_mut(&address) {
-            return bucket.take(now, 1);
+            return bucket.take(now, rate, 1);
         }
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
         let bucket = self.old.remove(&address);
         let mut bucket = bucket.unwrap_or_else(|| Bucket::new(now, rate));
-        let taken = bucket.take(now, 1);
+        let taken = bucket.take(now, rate, 1);
         self.young.insert(address, bucket);
         taken
     }

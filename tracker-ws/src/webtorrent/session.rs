@@ -33,11 +33,11 @@ pub(crate) struct WebTorrent<'a> {
 impl<'a> WebTorrent<'a> {
     /// The session of a new socket.
     pub(crate) fn new(shared: &'a Shared, id: SessionId) -> Self {
-        let now = shared.clock.now();
+        let (now, config) = (shared.clock.now(), shared.config());
         Self {
             shared,
             id,
-            requests: Bucket::new(now, shared.config.requests),
+            requests: Bucket::new(now, config.requests),
             patience: Bucket::new(now, PATIENCE),
             strikes: 0,
             expired: now,
@@ -53,7 +53,7 @@ impl<'a> WebTorrent<'a> {
 
     /// Offers that are too many or too long are as if they had not been made; an answer that is too long is refused.
     fn trim(&self, what: &mut What<'_>) -> Result<(), String> {
-        let (config, metrics) = (&self.shared.config, &self.shared.metrics);
+        let (config, metrics) = (self.shared.config(), &self.shared.metrics);
         match what {
             What::Here { offers, .. } => {
                 let made = offers.len();
@@ -91,11 +91,11 @@ impl Dialect for WebTorrent<'_> {
 
     fn frame(&mut self, frame: &str) -> Result<(), End> {
         let now = self.shared.clock.now();
-        if !self.requests.take(now, 1) {
+        if !self.requests.take(now, self.shared.config().requests, 1) {
             let refused = failure("announce", None, "too many requests");
             self.shared.metrics.limited(Limit::Requests);
             self.answer("announce", ErrorCode::Unavailable, refused);
-            return match self.patience.take(now, 1) {
+            return match self.patience.take(now, PATIENCE, 1) {
                 true => Ok(()),
                 false => Err(end(CloseCode::Policy, "floods", Some(Refusal::Flood))),
             };

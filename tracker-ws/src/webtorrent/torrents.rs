@@ -109,6 +109,11 @@ impl Torrents {
         }
     }
 
+    /// From now on these settings apply.
+    pub(crate) fn configure(&mut self, config: TorrentsConfig) {
+        self.config = config;
+    }
+
     /// Memberships of all swarms.
     pub(crate) fn member_count(&self) -> usize {
         self.members

@@ -13,6 +13,7 @@ mod peer;
 mod post;
 mod poster;
 mod process;
+mod reload;
 mod settings;
 mod signalling;
 mod webtorrent;
