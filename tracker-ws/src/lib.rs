@@ -4,10 +4,14 @@
 //!   (`socket`), if ever.
 //! * `session` and `post`, the two faces: who asks is proven, and limited in rate.
 //! * [`Registry`]: swarms and peers behind both, in memory and without any I/O: requests in, frames for sessions out.
+//! * `limits`: what each of them may do, and what is kept of whom.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
 //!
 //! Members are given certificates of membership, which peers check instead of asking the tracker
 //! ([`TrackerKey`] signs them).
+//!
+//! [`Config`] has every setting and is read from a file or given by the program; [`Reload`] changes it while the tracker
+//! runs, [`Shutdown`] drains and ends it.
 //!
 //! TLS is a proxy's, for `wss:` and `https:`; name the public origin with [`Config::origins`] then, for peers sign it.
 

@@ -74,7 +74,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_KEY")]
     key: Option<PathBuf>,
     /// Make the key when the file does not exist
-    #[arg(long)]
+    #[arg(long, env = "SHOAL_TRACKER_CREATE_KEY")]
     create_key: bool,
     /// Seconds over which SIGTERM lets the sockets go [default: 20]
     #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_DRAIN_PERIOD")]

@@ -63,6 +63,14 @@ async fn flags_go_before_the_environment_before_the_file() {
             "track_timeout = 70\n",
         ),
         (&[], &["--interval", "10"], "track_timeout = 35\n"),
+        (
+            &[
+                ("SHOAL_TRACKER_KEY", "a.pem"),
+                ("SHOAL_TRACKER_CREATE_KEY", "true"),
+            ],
+            &[],
+            "create_key = true\n",
+        ),
     ] {
         let out = printed(file, variables, flags).await;
         assert!(out.contains(expected), "{variables:?} {flags:?}: {out}");
