@@ -43,7 +43,7 @@ pub struct Config {
     pub interval: Option<u64>,
     /// Seconds after which a silent peer is forgotten.
     pub track_timeout: Option<u64>,
-    /// The tracker drains: connect to this URL instead.
+    /// The tracker drains: connect to this URL instead, or to any other tracker where it is empty.
     pub reconnect: Option<String>,
 }
 

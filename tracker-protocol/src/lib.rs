@@ -88,6 +88,8 @@ pub const SUPPORTS_CERT: &str = "cert/1";
 pub const SUPPORTS_STATUS: &str = "status/1";
 /// The extension of chunk maps: `ext.map` of a report, `ext.near` of FIND.
 pub const SUPPORTS_CHUNK_MAP: &str = "chunkmap/1";
+/// The extension a peer lists in `ext.supports` to be sent [`Event::Config`].
+pub const SUPPORTS_CONFIG: &str = "config/1";
 /// The word in [`RequestExt::want`] that asks for a certificate of every swarm joined.
 pub const WANT_CERT: &str = "cert";
 /// Longest membership certificate, in bytes of DER.

@@ -1,19 +1,62 @@
 //! Settings.
 
+mod check;
+mod file;
+mod seconds;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use tracing::level_filters::LevelFilter;
 use tracker_protocol::server::PeerConfig;
 
 use crate::clock::micros;
-use crate::key::TrackerKey;
-use crate::limits::Rate;
+use crate::limits::{Rate, SocketLimits};
 use crate::registry::RegistryConfig;
-use crate::webtorrent::TorrentsConfig;
+use crate::webtorrent::{self, TorrentsConfig};
 
-/// Settings of a [`crate::Server`].
-#[derive(Clone, Debug)]
+pub use check::Invalid;
+pub(crate) use file::differences;
+pub use file::{ConfigError, Place};
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What keeps the tracker from working.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// Starts, ends and changes of settings.
+    #[default]
+    Info,
+    /// What single connections do.
+    Debug,
+}
+
+impl LogLevel {
+    /// As the subscriber takes it.
+    pub fn filter(self) -> LevelFilter {
+        match self {
+            Self::Off => LevelFilter::OFF,
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+        }
+    }
+}
+
+/// Settings of a [`crate::Server`]. In a file each is a key of the same name; durations are seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// How much is logged; a library leaves that to the program it is in.
+    pub log: LogLevel,
     /// Address and port to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Is RFC 7846 spoken, on `/ppsp`: WebSocket and POST?
@@ -23,28 +66,47 @@ pub struct Config {
     /// Seconds between announces of WebTorrent clients.
     pub announce_interval: u64,
     /// Reports the tracker asks peers for, one in this time.
+    #[serde(with = "seconds")]
     pub interval: Duration,
-    /// A peer that is silent this long is forgotten.
-    pub track_timeout: Duration,
+    /// A peer that is silent this long is forgotten; where it is absent, after three intervals and 5 s.
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
+    pub track_timeout: Option<Duration>,
     /// A new socket must have an accepted CONNECT within this.
+    #[serde(with = "seconds")]
     pub init_timeout: Duration,
     /// A peer without a socket stays registered this long, without being named to others.
+    #[serde(with = "seconds")]
     pub lost_timeout: Duration,
     /// Time between WebSocket pings; a socket that misses two is closed.
+    #[serde(with = "seconds")]
     pub ping_interval: Duration,
     /// A frame that a socket does not take within this closes it.
+    #[serde(with = "seconds")]
     pub send_timeout: Duration,
     /// Public origins of this tracker (`wss://tracker.example`), which peers sign; in posted requests they sign the
     /// `https:` origin of the same host. The address a connection came in on is always accepted, and `localhost` on
     /// loopback.
     pub origins: Vec<String>,
+    /// A tracker that drains lets its sockets go one by one, at random moments of this time.
+    #[serde(with = "seconds")]
+    pub drain_period: Duration,
+    /// A peer that was told to move has this long to do so, before its socket is closed.
+    #[serde(with = "seconds")]
+    pub drain_notice: Duration,
+    /// URL of the tracker that peers are told to move to (`wss://other.example/ppsp`). Peers go to those only that their
+    /// page names; where it is absent, to any of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_to: Option<String>,
     /// Origins of web pages that may connect (`https://site.example`); empty allows all.
     pub allow_origins: Vec<String>,
     /// Most sockets.
     pub max_sockets: usize,
-    /// Most sockets from one address. The default of 1000 suits tests on loopback and viewers behind a shared NAT; 20
+    /// Most sockets from one address, or from one /64 of IPv6. The default of 1000 suits tests on loopback and viewers behind a shared NAT; 20
     /// is enough where addresses are not shared.
     pub sockets_per_address: usize,
+    /// New sockets from one address (or /64), per second and in a burst. 10 a second are enough where addresses are not
+    /// shared.
+    pub new_sockets: Rate,
     /// Most registered peers.
     pub max_peers: usize,
     /// Most swarms of one peer.
@@ -54,11 +116,25 @@ pub struct Config {
     /// SIGNAL requests and batch offers, per second and in a burst. A join with 16 neighbours trickles some ten
     /// candidates to each at once, which 60 a minute would cut off.
     pub signals: Rate,
+    /// Peers that one socket may make directed offers to in a minute. Answers go to who asked and do not count.
+    pub receivers_per_minute: usize,
+    /// Batch offers in one CONNECT or FIND that are handed out.
+    pub max_offers: usize,
+    /// Offers in one announce of a WebTorrent client that are handed out.
+    pub max_announce_offers: usize,
+    /// Longest session description or candidate, bytes; of WebTorrent clients, as JSON.
+    pub max_sdp: usize,
+    /// Requests of all peers that concern one swarm, per second and in a burst: so that none takes all of the tracker.
+    pub swarm_requests: Rate,
     /// Requests that may be posted on one connection, per second and in a burst: a proxy may bring those of many peers.
     pub posts: Rate,
-    /// What signs certificates of membership; a new key for this run where it is absent.
-    pub key: Option<TrackerKey>,
+    /// What signs certificates of membership (P-256, PEM); a new key for this run where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// Is the key made when its file does not exist?
+    pub create_key: bool,
     /// How long a certificate is valid; at most a day.
+    #[serde(with = "seconds")]
     pub certificate_lifetime: Duration,
     /// Frames waiting to be sent on one socket; a reader that falls behind further is closed.
     pub queue: usize,
@@ -67,20 +143,28 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            log: LogLevel::Info,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             ppsp: true,
             webtorrent: false,
             announce_interval: 120,
             interval: Duration::from_secs(30),
-            track_timeout: Duration::from_secs(95),
+            track_timeout: None,
             init_timeout: Duration::from_secs(10),
             lost_timeout: Duration::from_secs(15),
             ping_interval: Duration::from_secs(25),
             send_timeout: Duration::from_secs(10),
+            drain_period: Duration::from_secs(20),
+            drain_notice: Duration::from_secs(5),
+            drain_to: None,
             origins: Vec::new(),
             allow_origins: Vec::new(),
             max_sockets: 16_384,
             sockets_per_address: 1000,
+            new_sockets: Rate {
+                per_second: 100,
+                burst: 1000,
+            },
             max_peers: 16_384,
             max_swarms: tracker_protocol::MAX_SWARMS,
             requests: Rate {
@@ -91,11 +175,20 @@ impl Default for Config {
                 per_second: 30,
                 burst: 200,
             },
+            receivers_per_minute: 30,
+            max_offers: tracker_protocol::MAX_OFFERS,
+            max_announce_offers: webtorrent::MAX_OFFERS,
+            max_sdp: tracker_protocol::MAX_SDP,
+            swarm_requests: Rate {
+                per_second: 10_000,
+                burst: 20_000,
+            },
             posts: Rate {
                 per_second: 200,
                 burst: 600,
             },
             key: None,
+            create_key: false,
             certificate_lifetime: Duration::from_secs(3600),
             queue: 256,
         }
@@ -103,10 +196,25 @@ impl Default for Config {
 }
 
 impl Config {
+    /// After how long a silent peer is forgotten.
+    pub fn effective_track_timeout(&self) -> Duration {
+        self.track_timeout
+            .unwrap_or(self.interval * 3 + Duration::from_secs(5))
+    }
+
+    pub(crate) fn sockets(&self) -> SocketLimits {
+        SocketLimits {
+            all: self.max_sockets,
+            per_address: self.sockets_per_address,
+            new: self.new_sockets,
+        }
+    }
+
     pub(crate) fn torrents(&self) -> TorrentsConfig {
         TorrentsConfig {
             interval: self.announce_interval.max(1),
             max_members: self.max_peers,
+            swarm_requests: self.swarm_requests,
         }
     }
 
@@ -114,13 +222,14 @@ impl Config {
         RegistryConfig {
             peer: PeerConfig {
                 init_timeout: micros(self.init_timeout),
-                track_timeout: micros(self.track_timeout),
+                track_timeout: micros(self.effective_track_timeout()),
                 lost_timeout: micros(self.lost_timeout),
                 max_swarms: self.max_swarms,
             },
             interval: self.interval.as_secs().max(1),
             max_peers: self.max_peers,
             requests: self.requests,
+            swarm_requests: self.swarm_requests,
         }
     }
 }

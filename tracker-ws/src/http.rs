@@ -28,9 +28,11 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tracker_protocol::{ErrorCode, MAX_FRAME, SUBPROTOCOL};
 
 use crate::limits::Bucket;
+use crate::metrics::Refusal;
+use crate::phase::{Phase, reached};
 use crate::post;
 use crate::registry::Answer;
-use crate::server::{Shared, stopped};
+use crate::server::Shared;
 
 /// The path of both faces of RFC 7846.
 pub(crate) const PATH: &str = "/ppsp";
@@ -96,11 +98,12 @@ pub(crate) async fn serve(
     stream: TcpStream,
     local: SocketAddr,
 ) -> Result<Option<Upgraded>, hyper::Error> {
+    let config = shared.config();
     let connection = Arc::new(Connection {
         shared: shared.clone(),
         local,
         served: AtomicU32::new(0),
-        posts: Mutex::new(Bucket::new(shared.clock.now(), shared.config.posts)),
+        posts: Mutex::new(Bucket::new(shared.clock.now(), config.posts)),
         upgraded: OnceLock::new(),
     });
     let service = {
@@ -114,18 +117,18 @@ pub(crate) async fn serve(
     let mut http = Box::pin(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(shared.config.init_timeout)
+            .header_read_timeout(config.init_timeout)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service),
     );
-    let mut shutdown = shared.shutdown.clone();
+    let mut phases = shared.phases.clone();
     let old = Instant::now() + MAX_AGE;
     let mut last = None;
     let done = loop {
         tokio::select! {
             done = poll_fn(|context| http.poll_without_shutdown(context)) => break done,
-            () = ended(&mut shutdown, old), if last.is_none() => {
-                last = Some(Instant::now() + shared.config.send_timeout);
+            () = ended(&mut phases, old), if last.is_none() => {
+                last = Some(Instant::now() + config.send_timeout);
                 http.as_mut().graceful_shutdown();
             }
             () = sleep_until(last.unwrap_or(old)), if last.is_some() => return Ok(None),
@@ -140,6 +143,12 @@ pub(crate) async fn serve(
             // Copied, for these bytes keep all of hyper's buffer, which would live as long as the socket.
             rest: parts.read_buf.to_vec(),
         }));
+    }
+    if let Err(error) = &done
+        && error.is_timeout()
+        && connection.served.load(Ordering::Relaxed) == 0
+    {
+        shared.metrics.refused(Refusal::Handshake);
     }
     // The other side may be gone already, or say more than anybody waits for.
     let _ = timeout(LINGER, linger(&mut stream)).await;
@@ -159,17 +168,17 @@ async fn linger(stream: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Waits until a connection is old, or the tracker stops.
-async fn ended(shutdown: &mut watch::Receiver<bool>, old: Instant) {
+/// Waits until a connection is old, or the tracker drains.
+async fn ended(phases: &mut watch::Receiver<Phase>, old: Instant) {
     tokio::select! {
-        () = stopped(shutdown) => {}
+        () = reached(phases, Phase::Draining) => {}
         () = sleep_until(old) => {}
     }
 }
 
 impl Connection {
     async fn respond(&self, request: Request<Incoming>) -> Reply {
-        let config = &self.shared.config;
+        let config = self.shared.config();
         let (get, path) = (request.method() == Method::GET, request.uri().path());
         let mut reply = match path {
             PATH if config.ppsp && request.method() == Method::POST => self.post(request).await,
@@ -197,7 +206,7 @@ impl Connection {
 
     /// May the page that the request comes from connect? Programs name no origin.
     fn allows(&self, request: &Request<Incoming>, is_page: bool) -> bool {
-        let allowed = &self.shared.config.allow_origins;
+        let allowed = &self.shared.config().allow_origins;
         let origin = request.headers().get(ORIGIN);
         allowed.is_empty()
             || (origin.is_none() && !is_page)
@@ -219,10 +228,10 @@ impl Connection {
         let shared = &*self.shared;
         let in_time = {
             let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
-            posts.take(shared.clock.now(), 1)
+            posts.take(shared.clock.now(), shared.config().posts, 1)
         };
         if !in_time {
-            let fast = post::refuse(shared, "limited", ErrorCode::Unavailable, "too-many-requests");
+            let fast = post::refuse_fast(shared);
             return posted(post::status(fast.code), fast);
         }
         let too_long = || {
@@ -235,11 +244,14 @@ impl Connection {
             return too_long();
         }
         let body = Limited::new(request.into_body(), MAX_FRAME).collect();
-        let body = match timeout(shared.config.init_timeout, body).await {
+        let body = match timeout(shared.config().init_timeout, body).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => return too_long(),
             Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, "the body is cut off"),
-            Err(_) => return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly")),
+            Err(_) => {
+                shared.metrics.refused(Refusal::Handshake);
+                return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly"));
+            }
         };
         let answer = post::answer(shared, self.local, &body);
         posted(post::status(answer.code), answer)

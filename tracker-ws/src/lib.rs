@@ -4,10 +4,14 @@
 //!   (`socket`), if ever.
 //! * `session` and `post`, the two faces: who asks is proven, and limited in rate.
 //! * [`Registry`]: swarms and peers behind both, in memory and without any I/O: requests in, frames for sessions out.
+//! * `limits`: what each of them may do, and what is kept of whom.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
 //!
 //! Members are given certificates of membership, which peers check instead of asking the tracker
 //! ([`TrackerKey`] signs them).
+//!
+//! [`Config`] has every setting and is read from a file or given by the program; [`Reload`] changes it while the tracker
+//! runs, [`Shutdown`] drains and ends it.
 //!
 //! TLS is a proxy's, for `wss:` and `https:`; name the public origin with [`Config::origins`] then, for peers sign it.
 
@@ -20,9 +24,11 @@ mod key;
 mod limits;
 mod metrics;
 mod nonces;
+mod phase;
 mod post;
 mod registry;
 mod relay;
+mod reload;
 mod reports;
 mod server;
 mod session;
@@ -30,9 +36,11 @@ mod socket;
 mod swarm;
 mod webtorrent;
 
-pub use config::Config;
+pub use config::{Config, ConfigError, Invalid, LogLevel, Place};
 pub use key::{KeyError, TrackerKey};
-pub use limits::Rate;
+pub use limits::{Limit, Rate};
+pub use phase::Shutdown;
 pub use registry::{Answer, Delivery, Outgoing, Registry, RegistryConfig, SessionId};
+pub use reload::{Changes, Reload};
 pub use reports::Report;
-pub use server::{Server, ServerError, Shutdown};
+pub use server::{Server, ServerError};

@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use tracker_protocol::ErrorCode;
 
 use crate::certificates::Source;
+use crate::limits::Limit;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -22,6 +23,11 @@ struct RefusedLabels {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: Limit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CertificateLabels {
     source: &'static str,
 }
@@ -29,11 +35,20 @@ struct CertificateLabels {
 /// Why a socket was turned away or closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Refusal {
+    /// Open already.
     TooMany,
+    /// Open already from its address.
+    TooManyOfAddress,
+    /// Opened lately from its address.
+    TooFastOfAddress,
+    /// No request came in time.
+    Handshake,
+    /// Did not register in time, or no longer answers pings.
+    Silent,
     SlowReader,
     Malformed,
+    /// Went on after being told that it is too fast.
     Flood,
-    Silent,
 }
 
 /// The metrics and their registry.
@@ -42,6 +57,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
+    limited: Family<LimitLabels, Counter>,
     pushes: Counter,
     accepted: Counter,
     certificates: Family<CertificateLabels, Counter>,
@@ -69,6 +85,7 @@ impl Metrics {
             registry: Registry::with_prefix("tracker"),
             requests: Family::default(),
             refused: Family::default(),
+            limited: Family::default(),
             pushes: Counter::default(),
             accepted: Counter::default(),
             certificates: Family::default(),
@@ -88,6 +105,11 @@ impl Metrics {
             "sockets_refused",
             "Sockets turned away or closed, by reason",
             metrics.refused.clone(),
+        );
+        registry.register(
+            "requests_limited",
+            "Requests refused, or offers ignored, for a limit",
+            metrics.limited.clone(),
         );
         registry.register(
             "signals_pushed",
@@ -127,6 +149,10 @@ impl Metrics {
 
     pub(crate) fn refused(&self, reason: Refusal) {
         self.refused.get_or_create(&RefusedLabels { reason }).inc();
+    }
+
+    pub(crate) fn limited(&self, limit: Limit) {
+        self.limited.get_or_create(&LimitLabels { limit }).inc();
     }
 
     pub(crate) fn pushed(&self, count: u64) {

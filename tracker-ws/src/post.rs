@@ -13,6 +13,7 @@ use tracker_protocol::{
 };
 
 use crate::auth;
+use crate::limits::Limit;
 use crate::nonces::NonceError;
 use crate::registry::Answer;
 use crate::server::Shared;
@@ -57,13 +58,13 @@ pub(crate) fn answer(shared: &Shared, local: SocketAddr, body: &[u8]) -> Answer 
     let key_blob = match prove(shared, local, &request) {
         Ok(key_blob) => key_blob,
         Err(error) => {
-            let code = match error {
-                Unproven::Nonce(NonceError::Busy) => ErrorCode::Unavailable,
-                _ => ErrorCode::AuthenticationRequired,
-            };
-            let mut response = Response::failed(&request.transaction_id, code, &error.to_string());
+            let id = &request.transaction_id;
+            if let Unproven::Nonce(NonceError::Busy) = error {
+                return Answer::limited(id, Some(&next), Limit::Posts).counted(shared, kind);
+            }
+            let code = ErrorCode::AuthenticationRequired;
+            let mut response = Response::failed(id, code, &error.to_string());
             response.ext.nonce = Some(next);
-            response.ext.retry_after = (code == ErrorCode::Unavailable).then_some(1);
             return Answer::of(&response).counted(shared, kind);
         }
     };
@@ -74,14 +75,20 @@ pub(crate) fn answer(shared: &Shared, local: SocketAddr, body: &[u8]) -> Answer 
 
 /// A refusal of what could not be, or was not, read.
 pub(crate) fn refuse(shared: &Shared, kind: &'static str, code: ErrorCode, reason: &str) -> Answer {
-    let mut response = Response::failed("", code, reason);
-    response.ext.retry_after = (code == ErrorCode::Unavailable).then_some(1);
-    Answer::of(&response).counted(shared, kind)
+    Answer::of(&Response::failed("", code, reason)).counted(shared, kind)
+}
+
+/// The refusal of a request that comes too soon after others of its connection.
+pub(crate) fn refuse_fast(shared: &Shared) -> Answer {
+    Answer::limited("", None, Limit::Posts).counted(shared, "limited")
 }
 
 impl Answer {
     fn counted(self, shared: &Shared, kind: &'static str) -> Self {
         shared.metrics.answered(kind, self.code);
+        if let Some(limit) = self.limit {
+            shared.metrics.limited(limit);
+        }
         self
     }
 }
@@ -103,7 +110,7 @@ fn prove(shared: &Shared, local: SocketAddr, request: &Request) -> Result<[u8; K
     let now = shared.clock.now();
     let nonces = || shared.nonces.lock().unwrap_or_else(PoisonError::into_inner);
     nonces().check(now, &nonce)?;
-    let origins: Vec<String> = origins(&shared.config.origins, local)
+    let origins: Vec<String> = origins(&shared.config().origins, local)
         .iter()
         .map(|origin| http_origin(origin))
         .collect();

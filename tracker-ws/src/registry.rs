@@ -12,11 +12,11 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use tracker_protocol::server::{Changes, Face, Peer, PeerConfig, PeerState, Timestamp, Verdict};
 use tracker_protocol::{
-    Bye, DEFAULT_PEERS, ErrorCode, Event, IssuedCertificate, Kind, MAX_PEERS, PeerGroup, PeerMode, PeerNum,
-    PeerStatus, Request, RequestBody, Response, SUPPORTS_SIGNAL, Signal, SwarmResult,
+    Action, Bye, DEFAULT_PEERS, ErrorCode, Event, IssuedCertificate, Kind, MAX_PEERS, PeerGroup, PeerMode,
+    PeerNum, PeerStatus, Request, RequestBody, Response, SUPPORTS_SIGNAL, Signal, SwarmResult,
 };
 
-use crate::limits::{Bucket, Rate};
+use crate::limits::{Bucket, Limit, Rate};
 use crate::reports::Report;
 use crate::swarm::Swarm;
 use departed::Departed;
@@ -29,6 +29,8 @@ pub type SessionId = u64;
 const MAX_LISTED: usize = 3 * MAX_PEERS as usize;
 /// Most members that are looked at for those that have a chunk.
 const MAX_CANDIDATES: usize = 512;
+/// Timers that may ring for nothing, before they are looked for.
+const SPARE_TIMERS: usize = 1024;
 
 /// Settings of a [`Registry`].
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,8 @@ pub struct RegistryConfig {
     pub max_peers: usize,
     /// Requests a peer may make without a socket.
     pub requests: Rate,
+    /// Requests of all peers that may concern one swarm: its joins, FIND and SIGNAL.
+    pub swarm_requests: Rate,
 }
 
 /// What to do with a session.
@@ -68,6 +72,8 @@ pub struct Answer {
     pub code: ErrorCode,
     /// Seconds to wait before asking again (with 05).
     pub retry_after: Option<u64>,
+    /// Which limit it was refused for.
+    pub limit: Option<Limit>,
     /// The answer as text.
     pub frame: String,
 }
@@ -78,6 +84,7 @@ impl Answer {
         Self {
             code: response.code,
             retry_after: response.ext.retry_after,
+            limit: None,
             frame: encode(response),
         }
     }
@@ -87,7 +94,25 @@ impl Answer {
         Self {
             code: ErrorCode::NoError,
             retry_after: None,
+            limit: None,
             frame,
+        }
+    }
+
+    /// The answer 05 to a request that is refused for a limit; `nonce` goes into it.
+    pub(crate) fn limited(transaction_id: &str, nonce: Option<&str>, limit: Limit) -> Self {
+        let (reason, retry_after) = match limit {
+            Limit::Peers => ("tracker-full", 30),
+            Limit::Swarm => ("swarm-busy", 1),
+            Limit::Receivers => ("too-many-receivers", 10),
+            _ => ("too-many-requests", 1),
+        };
+        let mut response = Response::failed(transaction_id, ErrorCode::Unavailable, reason);
+        response.ext.retry_after = Some(retry_after);
+        response.ext.nonce = nonce.map(str::to_owned);
+        Self {
+            limit: Some(limit),
+            ..Self::of(&response)
         }
     }
 }
@@ -119,6 +144,11 @@ impl Registry {
             departed: Departed::default(),
             timers: BinaryHeap::new(),
         }
+    }
+
+    /// From now on these settings apply; to timers of peers that are registered already, the former ones.
+    pub fn configure(&mut self, config: RegistryConfig) {
+        self.config = config;
     }
 
     /// Registered peers.
@@ -193,7 +223,8 @@ impl Registry {
     }
 
     /// Carries out a request of a proven session; `frame` is its text. `certificates` are the peer's, of the swarms
-    /// it asks them for: those of swarms it is a member of by then go into the answer. Returns how it was answered.
+    /// it asks them for: those of swarms it is a member of by then go into the answer. Returns how it was answered, and
+    /// which limit it was refused for.
     pub fn request(
         &mut self,
         now: Timestamp,
@@ -202,12 +233,12 @@ impl Registry {
         frame: &str,
         certificates: Vec<IssuedCertificate>,
         out: &mut Vec<Outgoing>,
-    ) -> ErrorCode {
+    ) -> (ErrorCode, Option<Limit>) {
         let id = &request.transaction_id;
         let refuse = |code, reason| Response::failed(id, code, reason);
         let Some(peer) = self.proven.get(&session).cloned() else {
             let response = refuse(ErrorCode::AuthenticationRequired, "auth-missing");
-            return tell(session, &response, out);
+            return (tell(session, &response, out), None);
         };
         let foreign_offer = request
             .ext
@@ -216,7 +247,7 @@ impl Registry {
             .any(|offer| *offer.from != *peer || !offer.to.is_empty());
         if *request.peer_id != *peer || foreign_offer {
             let response = refuse(ErrorCode::Forbidden, "not-this-socket's-peer");
-            return tell(session, &response, out);
+            return (tell(session, &response, out), None);
         }
         let answer = self.answer(
             now,
@@ -232,7 +263,7 @@ impl Registry {
             to: session,
             what: Delivery::Frame(answer.frame),
         });
-        answer.code
+        (answer.code, answer.limit)
     }
 
     /// The answer to a request that was posted, if it was carried out before: its proof is used up, but who repeats it
@@ -294,16 +325,17 @@ impl Registry {
             response.ext.nonce = nonce.map(str::to_owned);
             Answer::of(&response)
         };
-        let refuse = |code, reason| Response::failed(&request.transaction_id, code, reason);
+        let limited = |limit| Answer::limited(&request.transaction_id, nonce, limit);
         if !self.peers.contains_key(peer) {
             if let Some(answer) = self.departed.answer_to(now, request, frame) {
                 return Answer::again(answer);
             }
             if self.peers.len() >= self.config.max_peers {
-                let mut full = refuse(ErrorCode::Unavailable, "tracker-full");
-                full.ext.retry_after = Some(30);
-                return finish(full);
+                return limited(Limit::Peers);
             }
+        }
+        if !self.swarms_admit(now, request) {
+            return limited(Limit::Swarm);
         }
         let entry = self.peers.entry(peer.clone()).or_insert_with(|| {
             let answers = self.departed.take(peer).unwrap_or_default();
@@ -312,16 +344,19 @@ impl Registry {
         if face == Face::Post {
             let rate = self.config.requests;
             let pace = entry.pace.get_or_insert_with(|| Bucket::new(now, rate));
-            if !pace.take(now, 1) {
-                let mut fast = refuse(ErrorCode::Unavailable, "too-many-requests");
-                fast.ext.retry_after = Some(1);
+            if !pace.take(now, rate, 1) {
                 self.settle(peer);
-                return finish(fast);
+                return limited(Limit::Requests);
             }
         }
+        let mut limit = None;
         let response = match entry.machine.request(now, face, request, frame) {
             Verdict::Replay(answer) => return Answer::again(answer),
-            Verdict::Refuse(response) => *response,
+            Verdict::Refuse(response) => {
+                let exceeds = response.ext.reason.as_deref() == Some("too-many-swarms");
+                limit = exceeds.then_some(Limit::Memberships);
+                *response
+            }
             Verdict::Connect(changes) => {
                 let mut response = self.connected(now, face, peer, request, &changes, out);
                 response.ext.certs = certificates;
@@ -334,7 +369,10 @@ impl Registry {
         if face == Face::Post && response.code == ErrorCode::NoError {
             self.resume_without_socket(peer);
         }
-        let answer = finish(response);
+        let answer = Answer {
+            limit,
+            ..finish(response)
+        };
         let code = answer.code;
         if let Some(entry) = self.peers.get_mut(peer) {
             let has_left = entry.machine.state() == PeerState::Terminated;
@@ -349,6 +387,27 @@ impl Registry {
         }
         self.settle(peer);
         answer
+    }
+
+    /// Do the swarms that a request concerns take it? Those that do not exist yet take everything.
+    fn swarms_admit(&mut self, now: Timestamp, request: &Request) -> bool {
+        let rate = self.config.swarm_requests;
+        let mut admits = |swarm: &str| {
+            let swarm = self.swarms.get_mut(swarm);
+            swarm.is_none_or(|swarm| swarm.take(now, rate))
+        };
+        match &request.body {
+            RequestBody::Connect(connect) => {
+                let mut joins = connect
+                    .swarm_action
+                    .iter()
+                    .filter(|action| action.action == Action::Join);
+                joins.all(|action| admits(&action.swarm_id))
+            }
+            RequestBody::Find(find) => admits(&find.swarm_id),
+            RequestBody::Signal(signal) => admits(&signal.swarm),
+            RequestBody::StatReport(_) | RequestBody::Cert(_) => true,
+        }
     }
 
     /// Carries out what the peer's machine has found in order.
@@ -458,7 +517,18 @@ impl Registry {
         if deadline < entry.scheduled {
             entry.scheduled = deadline;
             self.timers.push(Reverse((deadline, peer.clone())));
+            self.drop_stale_timers();
         }
+    }
+
+    /// Peers that come and go leave timers behind, which must not become more than a few per peer.
+    fn drop_stale_timers(&mut self) {
+        if self.timers.len() <= 2 * self.peers.len() + SPARE_TIMERS {
+            return;
+        }
+        let peers = &self.peers;
+        self.timers
+            .retain(|Reverse((at, peer))| peers.get(peer).is_some_and(|entry| entry.scheduled == *at));
     }
 
     fn connected(

@@ -20,11 +20,13 @@ use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Dialect, Upgraded};
-use crate::key::TrackerKey;
+use crate::key::{KeyError, TrackerKey};
 use crate::limits::{SocketPermit, Sockets};
 use crate::metrics::{Counts, Metrics, Refusal};
 use crate::nonces::Nonces;
+use crate::phase::{Phase, Shutdown, reached};
 use crate::registry::Registry;
+use crate::reload::Reload;
 use crate::session::Session;
 use crate::socket::{self, Sessions};
 use crate::webtorrent::{Torrents, WebTorrent};
@@ -49,18 +51,26 @@ pub enum ServerError {
         /// Why.
         source: io::Error,
     },
+    /// There is no key to sign certificates with.
+    #[error("key: {source}{hint}", hint = if *create { "" } else { " (create_key makes one)" })]
+    Key {
+        /// Why.
+        source: KeyError,
+        /// Was it to be made?
+        create: bool,
+    },
     /// The system gives no random numbers.
     #[error("no random numbers from the system: {0}")]
     Random(SysError),
 }
 
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    config: Mutex<Arc<Config>>,
     pub(crate) clock: Clock,
     pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
     pub(crate) certificates: Certificates,
-    pub(crate) shutdown: watch::Receiver<bool>,
+    pub(crate) phases: watch::Receiver<Phase>,
     pub(crate) nonces: Mutex<Nonces>,
     pub(crate) torrents: Mutex<Torrents>,
     registry: Mutex<Registry>,
@@ -70,6 +80,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The settings of the moment.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these settings apply, as far as they can while it runs.
+    pub(crate) fn configure(&self, config: Config) {
+        self.registry().configure(config.registry());
+        let mut torrents = self.torrents.lock().unwrap_or_else(PoisonError::into_inner);
+        torrents.configure(config.torrents());
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,19 +150,6 @@ impl Shared {
     }
 }
 
-/// Ends a running [`Server`].
-#[derive(Clone, Debug)]
-pub struct Shutdown {
-    stop: Arc<watch::Sender<bool>>,
-}
-
-impl Shutdown {
-    /// Takes no more sockets, says goodbye on all, then lets [`Server::run`] return.
-    pub fn stop(&self) {
-        self.stop.send_replace(true);
-    }
-}
-
 /// A tracker that listens.
 pub struct Server {
     listener: TcpListener,
@@ -161,9 +171,12 @@ impl Server {
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let rng = || StdRng::try_from_rng(&mut SysRng).map_err(ServerError::Random);
-        let (stop, stopped) = watch::channel(false);
+        let (shutdown, phases) = Shutdown::new();
+        let create = config.create_key;
+        let failed = |source| ServerError::Key { source, create };
         let key = match &config.key {
-            Some(key) => key.clone(),
+            Some(path) if create => TrackerKey::read_or_create(path, &mut rng()?).map_err(failed)?,
+            Some(path) => TrackerKey::read(path).map_err(failed)?,
             None => {
                 tracing::info!("no key named: certificates are signed with a new one, for this run only");
                 TrackerKey::generate(&mut rng()?)
@@ -183,12 +196,11 @@ impl Server {
             clock: Clock::start(),
             sessions: Sessions::default(),
             metrics: Metrics::new(),
-            shutdown: stopped,
+            phases,
             sockets: Sockets::default(),
             next_session: AtomicU64::new(1),
-            config,
+            config: Mutex::new(Arc::new(config)),
         };
-        let shutdown = Shutdown { stop: Arc::new(stop) };
         Ok(Self {
             listener,
             address,
@@ -204,7 +216,7 @@ impl Server {
 
     /// The URL for peers on this machine; the one of WebTorrent's clients where those only are served.
     pub fn url(&self) -> String {
-        let path = match self.shared.config.ppsp {
+        let path = match self.shared.config().ppsp {
             true => http::PATH,
             false => http::WEBTORRENT_PATH,
         };
@@ -216,26 +228,27 @@ impl Server {
         self.shutdown.clone()
     }
 
-    /// Serves until [`Shutdown::stop`].
+    /// To give it new settings while it runs.
+    pub fn reload(&self) -> Reload {
+        Reload::new(self.shared.clone())
+    }
+
+    /// Serves until [`Shutdown::drain`] or [`Shutdown::stop`], and what they say is done.
     pub async fn run(self) {
         let shared = &self.shared;
-        let mut shutdown = shared.shutdown.clone();
+        let mut phases = shared.phases.clone();
         // Every connection holds a sender: when the last one is gone, `recv` ends.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let timers = tokio::spawn(expire(shared.clone()));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                () = stopped(&mut shutdown) => break,
+                () = reached(&mut phases, Phase::Draining) => break,
             };
             match accepted {
                 Ok((stream, from)) => {
-                    let config = &shared.config;
-                    let permit = shared.sockets.admit(
-                        from.ip().to_canonical(),
-                        config.sockets_per_address,
-                        config.max_sockets,
-                    );
+                    let limits = shared.config().sockets();
+                    let permit = shared.sockets.admit(shared.clock.now(), from.ip(), limits);
                     let (shared, alive) = (shared.clone(), alive.clone());
                     tokio::spawn(async move {
                         if let Err(error) = connection(&shared, stream, permit).await {
@@ -250,18 +263,20 @@ impl Server {
                 }
             }
         }
+        // From now on the address is free for another tracker.
         drop((self.listener, alive));
+        let config = shared.config();
+        let drained = config.drain_period + config.drain_notice + GRACE;
+        let all_gone = tokio::select! {
+            _ = all_gone.recv() => true,
+            () = sleep(drained) => false,
+            () = reached(&mut phases, Phase::Stopping) => timeout(GRACE, all_gone.recv()).await.is_ok(),
+        };
         timers.abort();
-        if timeout(GRACE, all_gone.recv()).await.is_err() {
+        if !all_gone {
             tracing::warn!("some sockets did not close in time");
         }
     }
-}
-
-/// Waits for the tracker to be stopped.
-pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone, which is the same.
-    let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
 /// Ends registrations whose timers expire.
@@ -283,12 +298,15 @@ async fn expire(shared: Arc<Shared>) {
 async fn connection(
     shared: &Arc<Shared>,
     stream: TcpStream,
-    permit: Option<SocketPermit>,
+    permit: Result<SocketPermit, Refusal>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let Some(_permit) = permit else {
-        shared.metrics.refused(Refusal::TooMany);
-        return Ok(http::turn_away(stream).await?);
+    let _permit = match permit {
+        Ok(permit) => permit,
+        Err(refusal) => {
+            shared.metrics.refused(refusal);
+            return Ok(http::turn_away(stream).await?);
+        }
     };
     let local = stream.local_addr()?;
     let Some(Upgraded {

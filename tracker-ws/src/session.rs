@@ -4,28 +4,31 @@ use std::net::SocketAddr;
 
 use rand::Rng;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tracker_protocol::server::Timestamp;
 use tracker_protocol::{
-    Bye, ErrorCode, Event, Hello, KEY_BLOB_LEN, Limits, MAX_FRAME, MAX_OFFERS, MAX_PEERS, MAX_SDP, NONCE_LEN,
-    Request, RequestBody, Response, SUPPORTS_CERT, SUPPORTS_CHUNK_MAP, SUPPORTS_OFFERS, SUPPORTS_SIGNAL,
-    SUPPORTS_STATUS, encode_base64url,
+    Bye, Config as EventConfig, ErrorCode, Event, Hello, KEY_BLOB_LEN, Kind, Limits, MAX_FRAME, MAX_PEERS,
+    NONCE_LEN, Request, RequestBody, Response, SUPPORTS_CERT, SUPPORTS_CHUNK_MAP, SUPPORTS_CONFIG,
+    SUPPORTS_OFFERS, SUPPORTS_SIGNAL, SUPPORTS_STATUS, Signal, encode_base64url,
 };
 
 use crate::auth;
 use crate::certificates::wanted_certificates;
 use crate::clock::Clock;
-use crate::limits::{Bucket, Rate};
+use crate::config::Config;
+use crate::limits::{Bucket, Limit, Rate, Receivers};
 use crate::metrics::Refusal;
-use crate::registry::{Delivery, Outgoing, SessionId};
+use crate::registry::{Answer, Delivery, Outgoing, SessionId};
 use crate::server::Shared;
 use crate::socket::{Dialect, End, end};
 
 /// Extensions of the WebSocket face.
-const SUPPORTS: [&str; 5] = [
+const SUPPORTS: [&str; 6] = [
     SUPPORTS_SIGNAL,
     SUPPORTS_OFFERS,
     SUPPORTS_CERT,
     SUPPORTS_CHUNK_MAP,
     SUPPORTS_STATUS,
+    SUPPORTS_CONFIG,
 ];
 /// Malformed frames, and wrong proofs, that end a session.
 const MAX_STRIKES: u32 = 3;
@@ -42,9 +45,12 @@ pub(crate) struct Session<'a> {
     nonce: [u8; NONCE_LEN],
     /// Of the peer this socket has proven to be.
     key_blob: Option<[u8; KEY_BLOB_LEN]>,
+    /// Wants to be told of new settings.
+    takes_config: bool,
     strikes: u32,
     requests: Bucket,
     signals: Bucket,
+    receivers: Receivers,
     patience: Bucket,
 }
 
@@ -73,32 +79,35 @@ pub(crate) fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
 impl<'a> Session<'a> {
     /// The session of a new socket. `local` is the address the peer connected to.
     pub(crate) fn new(shared: &'a Shared, id: SessionId, local: SocketAddr) -> Self {
-        let now = shared.clock.now();
+        let (now, config) = (shared.clock.now(), shared.config());
         let mut nonce = [0; NONCE_LEN];
         shared.random(|rng| rng.fill_bytes(&mut nonce));
         Self {
             shared,
             id,
-            origins: origins(&shared.config.origins, local),
+            origins: origins(&config.origins, local),
             nonce,
             key_blob: None,
+            takes_config: false,
             strikes: 0,
-            requests: Bucket::new(now, shared.config.requests),
-            signals: Bucket::new(now, shared.config.signals),
+            requests: Bucket::new(now, config.requests),
+            signals: Bucket::new(now, config.signals),
+            receivers: Receivers::default(),
             patience: Bucket::new(now, PATIENCE),
         }
     }
 
     fn hello(&self) -> String {
+        let config = self.shared.config();
         let hello = Hello {
             nonce: encode_base64url(&self.nonce),
             time: Clock::unix_ms(),
             supports: SUPPORTS.map(str::to_owned).to_vec(),
             limits: Limits {
                 frame: MAX_FRAME as u64,
-                offers: MAX_OFFERS as u64,
+                offers: config.max_offers as u64,
                 peers: MAX_PEERS,
-                sdp: MAX_SDP as u64,
+                sdp: config.max_sdp as u64,
             },
             tracker_key: Some(self.shared.certificates.key().public_text()),
         };
@@ -108,7 +117,7 @@ impl<'a> Session<'a> {
 
     fn carry_out(&mut self, frame: &str) -> Result<(), End> {
         let now = self.shared.clock.now();
-        let request = match Request::decode(frame) {
+        let mut request = match Request::decode(frame) {
             Ok(request) => request,
             Err(refused) => {
                 tracing::debug!(session = self.id, error = %refused, "malformed frame");
@@ -117,25 +126,23 @@ impl<'a> Session<'a> {
             }
         };
         let kind = request.body.request_type();
-        let offers = request.ext.offers.len() as u64;
-        // A signature costs the tracker more than all the rest of a request.
-        let cost = wanted_certificates(&request).count().max(1) as u64;
-        let in_time = match &request.body {
-            RequestBody::Signal(_) => self.signals.take(now, 1),
-            _ => self.requests.take(now, cost) && (offers == 0 || self.signals.take(now, offers)),
-        };
-        if !in_time {
-            let mut response = Response::failed(
-                &request.transaction_id,
-                ErrorCode::Unavailable,
-                "too-many-requests",
-            );
-            response.ext.retry_after = Some(1);
+        let config = self.shared.config();
+        self.drop_offers(&config, &mut request);
+        if let RequestBody::Signal(signal) = &request.body
+            && description_len(signal) > config.max_sdp
+        {
+            self.shared.metrics.limited(Limit::DescriptionSize);
+            let reason = format!("longer than {} bytes", config.max_sdp);
+            let response = Response::failed(&request.transaction_id, ErrorCode::BadRequest, &reason);
             self.answer(kind, &response);
-            return match self.patience.take(now, 1) {
-                true => Ok(()),
-                false => Err(end(CloseCode::Policy, "floods", Some(Refusal::Flood))),
-            };
+            return self.be_patient(now);
+        }
+        if let Err(limit) = self.in_time(now, &config, &request) {
+            self.shared.metrics.limited(limit);
+            let answer = Answer::limited(&request.transaction_id, None, limit);
+            self.shared.metrics.answered(kind, answer.code);
+            self.deliver(answer.frame);
+            return self.be_patient(now);
         }
         let mut out = Vec::new();
         if self.key_blob.is_none() {
@@ -163,19 +170,72 @@ impl<'a> Session<'a> {
                 .registry()
                 .attach(now, self.id, &request.peer_id, &mut out);
         }
+        let supports = &request.ext.supports;
+        if matches!(request.body, RequestBody::Connect(_)) && !supports.is_empty() {
+            self.takes_config = supports.iter().any(|extension| extension == SUPPORTS_CONFIG);
+        }
         let certificates = match &self.key_blob {
             Some(key_blob) => self.shared.certificates_for(key_blob, &request),
             None => Vec::new(),
         };
-        let code = self
-            .shared
-            .registry()
-            .request(now, self.id, &request, frame, certificates, &mut out);
+        let (code, limit) =
+            self.shared
+                .registry()
+                .request(now, self.id, &request, frame, certificates, &mut out);
         self.shared.metrics.answered(kind, code);
+        if let Some(limit) = limit {
+            self.shared.metrics.limited(limit);
+        }
         let pushes = out.iter().filter(|outgoing| outgoing.to != self.id).count();
         self.shared.metrics.pushed(pushes as u64);
         self.shared.sessions.deliver(out);
         Ok(())
+    }
+
+    /// Offers that are too many or too long are as if they had not been made; the answer says how many were handed out.
+    fn drop_offers(&self, config: &Config, request: &mut Request) {
+        let offers = &mut request.ext.offers;
+        let made = offers.len();
+        offers.retain(|offer| description_len(offer) <= config.max_sdp);
+        if offers.len() < made {
+            self.shared.metrics.limited(Limit::DescriptionSize);
+        }
+        if offers.len() > config.max_offers {
+            offers.truncate(config.max_offers);
+            self.shared.metrics.limited(Limit::Offers);
+        }
+    }
+
+    /// May the request be carried out, as far as this peer's own limits go?
+    fn in_time(&mut self, now: Timestamp, config: &Config, request: &Request) -> Result<(), Limit> {
+        if let RequestBody::Signal(signal) = &request.body {
+            if !self.signals.take(now, config.signals, 1) {
+                return Err(Limit::Signals);
+            }
+            let most = config.receivers_per_minute;
+            if signal.kind == Kind::Offer && !self.receivers.take(now, &signal.to, most) {
+                return Err(Limit::Receivers);
+            }
+            return Ok(());
+        }
+        // A signature costs the tracker more than all the rest of a request.
+        let cost = wanted_certificates(request).count().max(1) as u64;
+        if !self.requests.take(now, config.requests, cost) {
+            return Err(Limit::Requests);
+        }
+        let offers = request.ext.offers.len() as u64;
+        match offers == 0 || self.signals.take(now, config.signals, offers) {
+            true => Ok(()),
+            false => Err(Limit::Signals),
+        }
+    }
+
+    /// Who goes on when it is told that it goes too far is sent away.
+    fn be_patient(&mut self, now: Timestamp) -> Result<(), End> {
+        match self.patience.take(now, PATIENCE, 1) {
+            true => Ok(()),
+            false => Err(end(CloseCode::Policy, "floods", Some(Refusal::Flood))),
+        }
     }
 
     fn strike(&mut self, reason: &'static str) -> Result<(), End> {
@@ -189,12 +249,22 @@ impl<'a> Session<'a> {
     fn answer(&self, kind: &'static str, response: &Response) {
         self.shared.metrics.answered(kind, response.code);
         if let Ok(frame) = response.encode() {
-            self.shared.sessions.deliver(vec![Outgoing {
-                to: self.id,
-                what: Delivery::Frame(frame),
-            }]);
+            self.deliver(frame);
         }
     }
+
+    fn deliver(&self, frame: String) {
+        self.shared.sessions.deliver(vec![Outgoing {
+            to: self.id,
+            what: Delivery::Frame(frame),
+        }]);
+    }
+}
+
+/// Bytes of the longer of a session description and a candidate.
+fn description_len(signal: &Signal) -> usize {
+    let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    len(&signal.sdp).max(len(&signal.cand))
 }
 
 impl Dialect for Session<'_> {
@@ -208,6 +278,18 @@ impl Dialect for Session<'_> {
 
     fn is_registered(&self) -> bool {
         self.shared.registry().is_registered(self.id)
+    }
+
+    fn move_on(&self) -> Option<String> {
+        if !self.takes_config {
+            return None;
+        }
+        let to = self.shared.config().drain_to.clone();
+        let config = EventConfig {
+            reconnect: Some(to.unwrap_or_default()),
+            ..EventConfig::default()
+        };
+        Event::Config(config).encode().ok()
     }
 
     fn farewell(&self) -> Option<String> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, StreamExt};
+use rand::RngExt;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -13,8 +14,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use crate::metrics::Refusal;
+use crate::phase::{Phase, reached};
 use crate::registry::{Delivery, Outgoing, SessionId};
-use crate::server::{Shared, stopped};
+use crate::server::Shared;
 
 /// Pings without any sign of life in return.
 const MAX_MISSED: u32 = 2;
@@ -30,7 +32,10 @@ pub(crate) trait Dialect {
     /// May the socket stay? While nobody is registered on it, it has a time limit.
     fn is_registered(&self) -> bool;
 
-    /// The last frame to send when the tracker stops.
+    /// What tells the peer to go to another tracker, if it understands that.
+    fn move_on(&self) -> Option<String>;
+
+    /// The last frame to send when the tracker ends.
     fn farewell(&self) -> Option<String>;
 
     /// The socket is gone, or about to be.
@@ -97,7 +102,7 @@ pub(crate) async fn run<D: Dialect>(
     id: SessionId,
     mut dialect: D,
 ) {
-    let (queue, mut outgoing) = mpsc::channel(shared.config.queue);
+    let (queue, mut outgoing) = mpsc::channel(shared.config().queue);
     let overflow = Arc::new(Notify::new());
     shared.sessions.insert(
         id,
@@ -137,9 +142,31 @@ async fn close(
             while let Some(Ok(_)) = socket.next().await {}
         }
     };
-    let patience = shared.config.send_timeout.min(std::time::Duration::from_secs(2));
+    let patience = shared
+        .config()
+        .send_timeout
+        .min(std::time::Duration::from_secs(2));
     // However it ends, the socket is dropped.
     let _ = timeout(patience, farewell).await;
+}
+
+/// How far a socket is in being drained.
+#[derive(Clone, Copy, Debug)]
+enum Leaving {
+    Not,
+    /// Its turn comes then.
+    Waits(Instant),
+    /// The peer was told to move, and is closed then if it has not gone.
+    Told(Instant),
+}
+
+impl Leaving {
+    async fn due(self) {
+        match self {
+            Self::Not => std::future::pending().await,
+            Self::Waits(at) | Self::Told(at) => tokio::time::sleep_until(at).await,
+        }
+    }
 }
 
 /// Returns how to close the socket; `None` when the other side has.
@@ -149,8 +176,10 @@ async fn serve<D: Dialect>(
     socket: &mut WebSocketStream<TcpStream>,
     outgoing: &mut mpsc::Receiver<Delivery>,
 ) -> Option<End> {
-    let config = &shared.config;
-    let mut shutdown = shared.shutdown.clone();
+    // Its timers stay as they are, whatever is set meanwhile.
+    let config = shared.config();
+    let (mut phases, mut leaving) = (shared.phases.clone(), Leaving::Not);
+    let mut stopping = phases.clone();
     let mut ping = interval_at(Instant::now() + config.ping_interval, config.ping_interval);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missed = 0;
@@ -179,12 +208,23 @@ async fn serve<D: Dialect>(
                 }
                 Delivery::Close(code, reason) => return Some(end(code.into(), reason, None)),
             },
-            () = stopped(&mut shutdown) => {
-                if let Some(farewell) = dialect.farewell() {
-                    let _ = send(shared, socket, Message::text(farewell)).await;
-                }
-                return Some(end(CloseCode::Away, "tracker shuts down", None));
+            () = reached(&mut stopping, Phase::Stopping) => {
+                return Some(farewell(shared, dialect, socket).await);
             }
+            () = reached(&mut phases, Phase::Draining), if matches!(leaving, Leaving::Not) => {
+                // Not all at once: they would all be at the next tracker's door at once.
+                let delay = shared.config().drain_period.mul_f64(shared.random(|rng| rng.random()));
+                leaving = Leaving::Waits(Instant::now() + delay);
+            }
+            () = leaving.due() => match dialect.move_on() {
+                Some(frame) if matches!(leaving, Leaving::Waits(_)) => {
+                    if let Err(ended) = send(shared, socket, Message::text(frame)).await {
+                        return ended;
+                    }
+                    leaving = Leaving::Told(Instant::now() + shared.config().drain_notice);
+                }
+                _ => return Some(farewell(shared, dialect, socket).await),
+            },
             _ = ping.tick() => {
                 if missed >= MAX_MISSED {
                     return Some(end(CloseCode::Policy, "no sign of life", Some(Refusal::Silent)));
@@ -225,12 +265,20 @@ async fn serve<D: Dialect>(
     }
 }
 
+/// Says goodbye in the dialect's words; returns how to close the socket.
+async fn farewell<D: Dialect>(shared: &Shared, dialect: &D, socket: &mut WebSocketStream<TcpStream>) -> End {
+    if let Some(farewell) = dialect.farewell() {
+        let _ = send(shared, socket, Message::text(farewell)).await;
+    }
+    end(CloseCode::Away, "tracker shuts down", None)
+}
+
 async fn send(
     shared: &Shared,
     socket: &mut WebSocketStream<TcpStream>,
     message: Message,
 ) -> Result<(), Option<End>> {
-    match timeout(shared.config.send_timeout, socket.send(message)).await {
+    match timeout(shared.config().send_timeout, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(None),
         Err(_) => Err(Some(end(

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use rand::Rng;
 use rand::seq::index;
+use tracker_protocol::server::Timestamp;
+
+use crate::limits::{Bucket, Rate};
 
 /// Members that may be named to others; joining, leaving and drawing are O(1) per member.
 #[derive(Debug, Default)]
 pub(crate) struct Swarm {
     members: Vec<Arc<str>>,
     places: HashMap<Arc<str>, usize>,
+    pace: Option<Bucket>,
 }
 
 impl Swarm {
@@ -37,6 +41,13 @@ impl Swarm {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// Takes a token for a request that concerns the swarm.
+    pub(crate) fn take(&mut self, now: Timestamp, rate: Rate) -> bool {
+        self.pace
+            .get_or_insert_with(|| Bucket::new(now, rate))
+            .take(now, rate, 1)
     }
 
     /// Up to `count` members in random order, without the requester and those it excludes; every other member is as

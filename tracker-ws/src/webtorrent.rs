@@ -12,5 +12,6 @@ mod message;
 mod session;
 mod torrents;
 
+pub(crate) use message::MAX_OFFERS;
 pub(crate) use session::WebTorrent;
 pub(crate) use torrents::{Torrents, TorrentsConfig};

@@ -9,8 +9,8 @@ use crate::request::{Action, Auth, Connect, RequestBody, RequestExt, SwarmAction
 use crate::response::Response;
 use crate::status::PeerStatus;
 use crate::{
-    ECDSA_P256, KEY_BLOB_LEN, NONCE_LEN, SUPPORTS_CERT, SUPPORTS_OFFERS, SUPPORTS_SIGNAL, SUPPORTS_STATUS,
-    WANT_CERT, auth_signing_input, decode_base64url, encode_base64url, tracker_origin,
+    ECDSA_P256, KEY_BLOB_LEN, NONCE_LEN, SUPPORTS_CERT, SUPPORTS_CONFIG, SUPPORTS_OFFERS, SUPPORTS_SIGNAL,
+    SUPPORTS_STATUS, WANT_CERT, auth_signing_input, decode_base64url, encode_base64url, tracker_origin,
 };
 
 impl Client {
@@ -68,7 +68,13 @@ impl Client {
             #[cfg(feature = "server")]
             nonce: None,
         };
-        let supports = [SUPPORTS_SIGNAL, SUPPORTS_OFFERS, SUPPORTS_CERT, SUPPORTS_STATUS];
+        let supports = [
+            SUPPORTS_SIGNAL,
+            SUPPORTS_OFFERS,
+            SUPPORTS_CERT,
+            SUPPORTS_STATUS,
+            SUPPORTS_CONFIG,
+        ];
         let supports = supports.map(str::to_owned).to_vec();
         self.state = State::Joining;
         self.send_connect_with(

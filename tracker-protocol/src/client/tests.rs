@@ -150,6 +150,7 @@ fn joins_with_proof_and_passes_peers_on() {
     let connect = test.handshake();
     assert_eq!(actions(&connect), [(Action::Join, A)]);
     assert!(connect.ext.auth.is_some() && connect.ext.supports.contains(&"signal/1".to_owned()));
+    assert!(connect.ext.supports.contains(&"config/1".to_owned()));
     let own = test.client.peer_id().to_owned();
     let outputs = test
         .respond(listed(&connect.transaction_id, &["aa", &own, "bb", "aa"]))

@@ -54,6 +54,10 @@ impl Test {
                 per_second: 10,
                 burst: 30,
             },
+            swarm_requests: Rate {
+                per_second: 1000,
+                burst: 1000,
+            },
         };
         Self {
             registry: Registry::new(config, StdRng::seed_from_u64(5)),
@@ -99,7 +103,7 @@ impl Test {
             ext,
         };
         let (frame, mut out) = (request.encode().unwrap(), Vec::new());
-        let code = self.registry.request(
+        let (code, _) = self.registry.request(
             self.now,
             session,
             &request,
@@ -615,6 +619,55 @@ fn timers_do_not_pile_up() {
     assert!(test.registry.timers.len() <= 4, "{}", test.registry.timers.len());
 }
 
+#[test]
+fn timers_of_peers_that_come_and_go_do_not_pile_up() {
+    let mut test = Test::with_peers(1..3);
+    for _ in 0..3 * SPARE_TIMERS {
+        test.connect(
+            1,
+            vec![connect_action(A, Action::Leave, PeerMode::Leech)],
+            Vec::new(),
+        );
+        test.connect(1, vec![join(A)], Vec::new());
+        assert!(test.registry.timers.len() <= 2 * 3 + SPARE_TIMERS);
+        test.now += SECOND / 10;
+    }
+    // Those that count are still there.
+    let later = test.now + 3600 * SECOND;
+    test.expire(later);
+    assert_eq!(test.registry.peer_count(), 0);
+}
+
+#[test]
+fn a_swarm_takes_so_many_requests_of_all_peers() {
+    let mut test = Test::with_peers(1..3);
+    test.connect(1, vec![join(B)], Vec::new());
+    let mut asked = 0;
+    while test.find(1, A).is_ok() && test.find(2, A).is_ok() {
+        asked += 2;
+    }
+    assert!((990..=1000).contains(&asked), "{asked}");
+    let (response, _) = test.connect(2, vec![join(A), join(B)], Vec::new());
+    assert_eq!(
+        (
+            response.code,
+            response.ext.reason.as_deref(),
+            response.ext.retry_after
+        ),
+        (ErrorCode::Unavailable, Some("swarm-busy"), Some(1))
+    );
+    assert!(!test.registry.is_member(&id(2), B));
+    // Other swarms, and reports, are not affected.
+    assert!(test.find(1, B).is_ok());
+    let report = RequestBody::StatReport(Vec::new());
+    assert_eq!(
+        test.request(1, report, RequestExt::default()).0.code,
+        ErrorCode::NoError
+    );
+    test.now += SECOND;
+    assert!(test.find(1, A).is_ok());
+}
+
 impl Test {
     /// Posts a request of a peer; returns its answer.
     fn post(&mut self, peer: u64, body: RequestBody, ext: RequestExt) -> Response {
@@ -912,7 +965,7 @@ fn a_repeated_last_leave_is_answered_by_both_faces() {
             },
             Face::WebSocket => {
                 let mut out = Vec::new();
-                let code = test
+                let (code, _) = test
                     .registry
                     .request(now, 1, &request, &frame, Vec::new(), &mut out);
                 let Some(Outgoing {

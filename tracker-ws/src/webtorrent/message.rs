@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Most offers of one announce that are handed out; further ones are ignored.
-pub(super) const MAX_OFFERS: usize = 10;
+pub(crate) const MAX_OFFERS: usize = 10;
 /// Most info hashes in one scrape.
 pub(super) const MAX_SCRAPED: usize = 64;
 /// Characters of an info hash or ID.

@@ -6,9 +6,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracker_protocol::ErrorCode;
 use tracker_protocol::server::Timestamp;
 
-use super::message::{Message, failure};
+use super::message::{Message, What, failure};
 use super::torrents::Torrents;
-use crate::limits::Bucket;
+use crate::limits::{Bucket, Limit};
 use crate::metrics::Refusal;
 use crate::registry::{Delivery, Outgoing, SessionId};
 use crate::server::Shared;
@@ -33,11 +33,11 @@ pub(crate) struct WebTorrent<'a> {
 impl<'a> WebTorrent<'a> {
     /// The session of a new socket.
     pub(crate) fn new(shared: &'a Shared, id: SessionId) -> Self {
-        let now = shared.clock.now();
+        let (now, config) = (shared.clock.now(), shared.config());
         Self {
             shared,
             id,
-            requests: Bucket::new(now, shared.config.requests),
+            requests: Bucket::new(now, config.requests),
             patience: Bucket::new(now, PATIENCE),
             strikes: 0,
             expired: now,
@@ -49,6 +49,30 @@ impl<'a> WebTorrent<'a> {
             .torrents
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Offers that are too many or too long are as if they had not been made; an answer that is too long is refused.
+    fn trim(&self, what: &mut What<'_>) -> Result<(), String> {
+        let (config, metrics) = (self.shared.config(), &self.shared.metrics);
+        match what {
+            What::Here { offers, .. } => {
+                let made = offers.len();
+                offers.retain(|(_, offer)| offer.get().len() <= config.max_sdp);
+                if offers.len() < made {
+                    metrics.limited(Limit::DescriptionSize);
+                }
+                if offers.len() > config.max_announce_offers {
+                    offers.truncate(config.max_announce_offers);
+                    metrics.limited(Limit::Offers);
+                }
+                Ok(())
+            }
+            What::Answer { answer, .. } if answer.get().len() > config.max_sdp => {
+                metrics.limited(Limit::DescriptionSize);
+                Err(format!("answer: longer than {} bytes", config.max_sdp))
+            }
+            What::Answer { .. } | What::Stopped => Ok(()),
+        }
     }
 
     fn answer(&self, kind: &'static str, code: ErrorCode, frame: String) {
@@ -67,10 +91,11 @@ impl Dialect for WebTorrent<'_> {
 
     fn frame(&mut self, frame: &str) -> Result<(), End> {
         let now = self.shared.clock.now();
-        if !self.requests.take(now, 1) {
+        if !self.requests.take(now, self.shared.config().requests, 1) {
             let refused = failure("announce", None, "too many requests");
+            self.shared.metrics.limited(Limit::Requests);
             self.answer("announce", ErrorCode::Unavailable, refused);
-            return match self.patience.take(now, 1) {
+            return match self.patience.take(now, PATIENCE, 1) {
                 true => Ok(()),
                 false => Err(end(CloseCode::Policy, "floods", Some(Refusal::Flood))),
             };
@@ -96,12 +121,20 @@ impl Dialect for WebTorrent<'_> {
                 let files = self.torrents().scrape(&hashes);
                 self.answer("scrape", ErrorCode::NoError, files);
             }
-            Ok(Message::Announce(announce)) => {
+            Ok(Message::Announce(mut announce)) => {
+                if let Err(refused) = self.trim(&mut announce.what) {
+                    let refused = failure("announce", Some(&announce.info_hash), &refused);
+                    self.answer("announce", ErrorCode::BadRequest, refused);
+                    return Ok(());
+                }
                 let mut out = Vec::new();
                 let done = self.torrents().announce(now, self.id, &announce, &mut out);
                 match done {
                     Ok(()) => self.shared.metrics.answered("announce", ErrorCode::NoError),
                     Err(refused) => {
+                        if let Some(limit) = refused.limit() {
+                            self.shared.metrics.limited(limit);
+                        }
                         let refused = failure("announce", Some(&announce.info_hash), &refused.to_string());
                         self.answer("announce", ErrorCode::Forbidden, refused);
                     }
@@ -116,6 +149,10 @@ impl Dialect for WebTorrent<'_> {
 
     fn is_registered(&self) -> bool {
         self.torrents().is_member(self.id)
+    }
+
+    fn move_on(&self) -> Option<String> {
+        None
     }
 
     fn farewell(&self) -> Option<String> {

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use tracker_protocol::server::Timestamp;
 
 use super::message::{Announce, Id, What, push, quoted};
+use crate::limits::{Limit, Rate};
 use crate::registry::{Delivery, Outgoing, SessionId};
 use crate::relay::Offers;
 use crate::swarm::Swarm;
@@ -23,6 +24,8 @@ pub(crate) struct TorrentsConfig {
     pub(crate) interval: u64,
     /// Most memberships of all sockets.
     pub(crate) max_members: usize,
+    /// Announces that may concern one swarm.
+    pub(crate) swarm_requests: Rate,
 }
 
 /// Why an announce is refused: the `failure reason`.
@@ -36,12 +39,26 @@ pub(super) enum Refused {
     TooManyHashes,
     #[error("the tracker is full")]
     Full,
+    #[error("too many announces of this info_hash")]
+    Busy,
     #[error("announced nothing of this info_hash")]
     NotMember,
     #[error("to_peer_id: not in this swarm")]
     NoSuchPeer,
     #[error("offer_id: no such offer, or answered, or too old")]
     NoSuchOffer,
+}
+
+impl Refused {
+    /// The limit it is refused for, if it is one.
+    pub(super) fn limit(self) -> Option<Limit> {
+        match self {
+            Self::TooManyIds | Self::TooManyHashes => Some(Limit::Memberships),
+            Self::Full => Some(Limit::Peers),
+            Self::Busy => Some(Limit::Swarm),
+            Self::Foreign | Self::NotMember | Self::NoSuchPeer | Self::NoSuchOffer => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -92,6 +109,11 @@ impl Torrents {
         }
     }
 
+    /// From now on these settings apply.
+    pub(crate) fn configure(&mut self, config: TorrentsConfig) {
+        self.config = config;
+    }
+
     /// Memberships of all swarms.
     pub(crate) fn member_count(&self) -> usize {
         self.members
@@ -120,6 +142,12 @@ impl Torrents {
             peer_id,
             what,
         } = announce;
+        if let Some(torrent) = self.torrents.get_mut(info_hash)
+            && !matches!(what, What::Stopped)
+            && !torrent.swarm.take(now, self.config.swarm_requests)
+        {
+            return Err(Refused::Busy);
+        }
         self.own(session, peer_id)?;
         match what {
             What::Answer { to, offer_id, answer } => {

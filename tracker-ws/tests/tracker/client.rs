@@ -25,8 +25,12 @@ fn now() -> u64 {
 
 impl Driver {
     fn new(url: &str, seed: u8) -> Self {
+        Self::with_trackers(vec![vec![url.to_owned()]], seed)
+    }
+
+    fn with_trackers(tiers: Vec<Vec<String>>, seed: u8) -> Self {
         let key = Key::new(seed);
-        let config = ClientConfig::new(vec![vec![url.to_owned()]], key.blob.clone(), u64::from(seed));
+        let config = ClientConfig::new(tiers, key.blob.clone(), u64::from(seed));
         Self {
             key,
             client: Client::new(config),
@@ -217,5 +221,29 @@ async fn a_client_survives_the_death_of_its_tracker() {
             Err(_) => tokio::task::yield_now().await,
         }
     }
+    client.until("joined again", joined).await;
+}
+
+#[tokio::test]
+async fn a_tracker_that_drains_names_the_next() {
+    let others = [start(config()).await, start(config()).await];
+    let (url, shutdown) = start_with_shutdown(tracker_ws::Config {
+        drain_period: Duration::ZERO,
+        drain_to: Some(others[1].clone()),
+        ..config()
+    })
+    .await;
+    let tiers = [&url, &others[0], &others[1]].map(|url| vec![url.clone()]);
+    let mut client = Driver::with_trackers(tiers.to_vec(), 1);
+    client.join();
+    client.until("joined", joined).await;
+    shutdown.drain();
+    let opened = client
+        .until("moves", |output| match output {
+            Output::Open(url) => Some(url.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(opened, others[1]);
     client.until("joined again", joined).await;
 }

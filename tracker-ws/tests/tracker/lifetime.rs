@@ -10,7 +10,7 @@ use crate::peer::*;
 #[tokio::test]
 async fn a_silent_peer_is_forgotten() {
     let mut config = config();
-    config.track_timeout = Duration::from_millis(300);
+    config.track_timeout = Some(Duration::from_millis(300));
     let url = start(config).await;
     let mut silent = TestPeer::joined(&url, 1).await;
     let Event::Bye(bye) = silent.event().await else {

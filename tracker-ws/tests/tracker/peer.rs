@@ -33,8 +33,12 @@ pub fn config() -> Config {
         burst: 100_000,
     };
     Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        new_sockets: many,
         requests: many,
         signals: many,
+        receivers_per_minute: 10_000,
+        swarm_requests: many,
         posts: many,
         ..Config::default()
     }
@@ -65,7 +69,18 @@ pub struct Key {
 
 impl Key {
     pub fn new(seed: u8) -> Self {
-        let key = SigningKey::from_slice(&[seed; 32]).unwrap();
+        Self::from_scalar([seed; 32])
+    }
+
+    /// One of many.
+    pub fn numbered(number: u32) -> Self {
+        let mut scalar = [1; 32];
+        scalar[28..].copy_from_slice(&number.to_be_bytes());
+        Self::from_scalar(scalar)
+    }
+
+    fn from_scalar(scalar: [u8; 32]) -> Self {
+        let key = SigningKey::from_slice(&scalar).unwrap();
         let mut blob = vec![13];
         blob.extend_from_slice(&key.verifying_key().to_sec1_point(false).as_bytes()[1..]);
         let id = peer_id_of(&blob);
@@ -94,10 +109,15 @@ pub fn join(swarm: &str) -> SwarmAction {
 impl TestPeer {
     /// A socket that has said HELLO.
     pub async fn open(url: &str, seed: u8) -> Self {
+        Self::open_as(url, Key::new(seed)).await
+    }
+
+    /// A socket of the peer with this key that has said HELLO.
+    pub async fn open_as(url: &str, key: Key) -> Self {
         let stream = TcpStream::connect(address(url)).await.unwrap();
         let (socket, _) = within("upgrade", client_async(url, stream)).await.unwrap();
         let mut peer = Self {
-            key: Key::new(seed),
+            key,
             hello: Hello::default(),
             url: url.to_owned(),
             socket,
@@ -174,9 +194,14 @@ impl TestPeer {
 
     /// CONNECT with proof.
     pub async fn connect(&mut self, actions: Vec<SwarmAction>) -> Response {
+        self.connect_with(actions, &[SUPPORTS_SIGNAL]).await
+    }
+
+    /// CONNECT with proof and these extensions.
+    pub async fn connect_with(&mut self, actions: Vec<SwarmAction>, supports: &[&str]) -> Response {
         let ext = RequestExt {
             auth: Some(self.auth()),
-            supports: vec![SUPPORTS_SIGNAL.to_owned()],
+            supports: supports.iter().map(|&extension| extension.to_owned()).collect(),
             ..RequestExt::default()
         };
         self.ask(connect_body(actions), ext).await
@@ -249,6 +274,12 @@ impl TestPeer {
             Event::Signal(signal) => *signal,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Closes the socket, and waits until that is done.
+    pub async fn close(mut self) {
+        let _ = self.socket.close(None).await;
+        self.closed().await;
     }
 
     /// Reads to the end; returns the code of the close frame.

@@ -3,8 +3,9 @@
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tracker_protocol::Event;
+use tracker_protocol::{ErrorCode, Event};
 
 use crate::peer::*;
 
@@ -20,7 +21,12 @@ fn command(arguments: &[&str]) -> Command {
 
 /// Starts it on a free port; returns the URL it prints.
 async fn spawn() -> (Child, String) {
-    let mut child = command(&["--listen", "127.0.0.1:0"]).spawn().unwrap();
+    spawn_with(&[]).await
+}
+
+async fn spawn_with(flags: &[&str]) -> (Child, String) {
+    let arguments = [&["--listen", "127.0.0.1:0"], flags].concat();
+    let mut child = command(&arguments).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = within("first line", lines.next_line()).await.unwrap().unwrap();
     let url = line.strip_prefix("tracker-ws listening on ").unwrap().to_owned();
@@ -35,17 +41,35 @@ async fn prints_its_url_serves_and_ends_when_asked() {
         "{url}"
     );
     let mut peer = TestPeer::joined(&url, 1).await;
-    let pid = child.id().unwrap().to_string();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    send(&child, "-INT");
     assert!(matches!(peer.event().await, Event::Bye(_)));
     assert_eq!(peer.closed().await, 1001);
     assert!(within("end", child.wait()).await.unwrap().success());
+}
+
+/// Sends it a signal.
+fn send(child: &Child, signal: &str) {
+    let pid = child.id().unwrap().to_string();
+    let sent = std::process::Command::new("kill").args([signal, &pid]).status();
+    assert!(sent.unwrap().success());
+}
+
+#[tokio::test]
+async fn the_first_sigterm_drains_and_the_second_ends() {
+    for second in ["-TERM", "-INT"] {
+        let (mut child, url) = spawn_with(&["--drain-period", "3600"]).await;
+        let mut peer = TestPeer::joined(&url, 1).await;
+        send(&child, "-TERM");
+        // It has heard it as soon as nobody can connect.
+        while TcpStream::connect(address(&url)).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(peer.find(A, None).await.code, ErrorCode::NoError);
+        send(&child, second);
+        assert!(matches!(peer.event().await, Event::Bye(_)));
+        assert_eq!(peer.closed().await, 1001);
+        assert!(within("end", child.wait()).await.unwrap().success());
+    }
 }
 
 #[tokio::test]
@@ -86,7 +110,7 @@ async fn the_key_is_made_once_and_kept() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
     assert!(
-        text.contains("--key (--create-key makes one): cannot read the key"),
+        text.contains("key: cannot read the key") && text.contains("(create_key makes one)"),
         "{text}"
     );
     let created = tracker_key(&["--key", file, "--create-key"]).await;
@@ -102,18 +126,6 @@ async fn says_what_is_wrong() {
     for (arguments, expected) in [
         (["--listen", address(&url)], "cannot listen on 127.0.0.1:"),
         (["--listen", "192.0.2.1:1"], "cannot listen on 192.0.2.1:1: "),
-        (
-            ["--listen", "localhost"],
-            "invalid value 'localhost' for '--listen <IP:PORT>'",
-        ),
-        (
-            ["--interval", "3"],
-            "invalid value '3' for '--interval <SECONDS>'",
-        ),
-        (
-            ["--origin", "tracker.example"],
-            "--origin tracker.example: not an origin",
-        ),
     ] {
         let output = within("end", command(&arguments).output()).await.unwrap();
         let text = String::from_utf8(output.stderr).unwrap();

@@ -206,6 +206,38 @@ async fn too_many_announces_are_refused() {
 }
 
 #[tokio::test]
+async fn offers_past_a_limit_are_ignored() {
+    let mut config = webtorrent();
+    (config.max_announce_offers, config.max_sdp) = (1, 1600);
+    let url = start(config).await;
+    let (mut one, mut two) = (
+        Client::joined(&url, "one").await,
+        Client::joined(&url, "two").await,
+    );
+    let _three = Client::joined(&url, "three").await;
+    two.announce(json!({"offers":offers(3)})).await;
+    let mut long = offers(1);
+    long[0]["offer"]["sdp"] = json!("a".repeat(1600));
+    two.announce(json!({"offers":long})).await;
+    let answer = json!({"answer":long[0]["offer"],"to_peer_id":id("one"),"offer_id":id("x")});
+    assert_eq!(
+        Client::failure(&two.announce(answer).await),
+        "answer: longer than 1600 bytes"
+    );
+    // Nothing but the one offer, if it was for this member.
+    one.say(json!({})).await;
+    while one.hear().await.get("offer").is_some() {}
+    let text = get(&url, "/metrics").await;
+    for line in [
+        "tracker_signals_pushed_total 1",
+        r#"tracker_requests_limited_total{limit="Offers"} 1"#,
+        r#"tracker_requests_limited_total{limit="DescriptionSize"} 2"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn its_swarms_are_not_those_of_ppsp() {
     let url = start(webtorrent()).await;
     let _client = Client::joined(&url, "one").await;

@@ -27,6 +27,10 @@ impl Test {
         let config = TorrentsConfig {
             interval: 120,
             max_members: 1000,
+            swarm_requests: Rate {
+                per_second: 1000,
+                burst: 1000,
+            },
         };
         Self {
             torrents: Torrents::new(config, StdRng::seed_from_u64(3)),

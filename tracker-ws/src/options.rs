@@ -1,0 +1,134 @@
+//! What the command line and the environment say.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use tracker_ws::{Config, LogLevel};
+
+/// Names for --dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DialectName {
+    Ppsp,
+    Webtorrent,
+}
+
+/// WebSocket tracker for Shoal: tells peers of each other and relays their signalling.
+///
+/// A flag goes before the environment, that before the file, and that before the default. Further settings are in the
+/// file: --print-config shows all.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Options {
+    /// TOML file with settings
+    #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print all settings as such a file, and end
+    #[arg(long)]
+    pub(crate) print_config: bool,
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "IP:PORT", env = "SHOAL_TRACKER_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// What to speak (repeatable): ppsp is RFC 7846 on /ppsp, webtorrent what BitTorrent's browser clients speak, on
+    /// /announce [default: ppsp]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "SHOAL_TRACKER_DIALECT"
+    )]
+    dialect: Option<Vec<DialectName>>,
+    /// Seconds between the reports peers are asked for (10 to 300) [default: 30]
+    #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_INTERVAL")]
+    interval: Option<u64>,
+    /// Seconds after which a silent peer is forgotten [default: 3 × interval + 5]
+    #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_TRACK_TIMEOUT")]
+    track_timeout: Option<u64>,
+    /// Public origin of this tracker when it is not the address listened on, e.g. wss://tracker.example (repeatable)
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        env = "SHOAL_TRACKER_ORIGIN"
+    )]
+    origin: Option<Vec<String>>,
+    /// Origin of web pages that may connect, e.g. https://site.example (repeatable) [default: all]
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        env = "SHOAL_TRACKER_ALLOW_ORIGIN"
+    )]
+    allow_origin: Option<Vec<String>>,
+    /// Most sockets [default: 16384]
+    #[arg(long, value_name = "COUNT", env = "SHOAL_TRACKER_MAX_SOCKETS")]
+    max_sockets: Option<usize>,
+    /// Most sockets from one address; 20 is enough where viewers do not share addresses [default: 1000]
+    #[arg(long, value_name = "COUNT", env = "SHOAL_TRACKER_SOCKETS_PER_ADDRESS")]
+    sockets_per_address: Option<usize>,
+    /// Most registered peers [default: 16384]
+    #[arg(long, value_name = "COUNT", env = "SHOAL_TRACKER_MAX_PEERS")]
+    max_peers: Option<usize>,
+    /// Key that signs certificates of membership: P-256, PEM (PKCS#8) [default: a new one for this run]
+    #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_KEY")]
+    key: Option<PathBuf>,
+    /// Make the key when the file does not exist
+    #[arg(long, env = "SHOAL_TRACKER_CREATE_KEY")]
+    create_key: bool,
+    /// Seconds over which SIGTERM lets the sockets go [default: 20]
+    #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_DRAIN_PERIOD")]
+    drain_period: Option<u64>,
+    /// Tracker that peers are then told to move to, one that their pages name too [default: any of those]
+    #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_DRAIN_TO")]
+    drain_to: Option<String>,
+    /// What to log [default: info]
+    #[arg(long, value_name = "LEVEL", env = "SHOAL_TRACKER_LOG")]
+    log: Option<LogLevel>,
+}
+
+impl Options {
+    /// The settings in effect: these options over the file over the defaults.
+    pub(crate) fn settings(&self) -> anyhow::Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
+            if let Some(value) = option {
+                setting.clone_from(value);
+            }
+        }
+        set(&mut config.listen, &self.listen);
+        set(&mut config.interval, &self.interval.map(Duration::from_secs));
+        set(&mut config.origins, &self.origin);
+        set(&mut config.allow_origins, &self.allow_origin);
+        set(&mut config.max_sockets, &self.max_sockets);
+        set(&mut config.sockets_per_address, &self.sockets_per_address);
+        set(&mut config.max_peers, &self.max_peers);
+        set(&mut config.log, &self.log);
+        if let Some(dialects) = &self.dialect {
+            config.ppsp = dialects.contains(&DialectName::Ppsp);
+            config.webtorrent = dialects.contains(&DialectName::Webtorrent);
+        }
+        set(
+            &mut config.drain_period,
+            &self.drain_period.map(Duration::from_secs),
+        );
+        if self.drain_to.is_some() {
+            config.drain_to.clone_from(&self.drain_to);
+        }
+        if self.key.is_some() {
+            config.key.clone_from(&self.key);
+        }
+        config.create_key |= self.create_key;
+        let track_timeout = self
+            .track_timeout
+            .map(Duration::from_secs)
+            .or(config.track_timeout);
+        config.track_timeout = track_timeout;
+        config.check()?;
+        config.track_timeout = Some(config.effective_track_timeout());
+        Ok(config)
+    }
+}

@@ -1,0 +1,72 @@
+//! New settings for a tracker that runs.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::{Config, Invalid, differences};
+use crate::server::Shared;
+
+/// What is used once, at the start.
+const AT_START: [&str; 5] = ["certificate_lifetime", "create_key", "key", "listen", "log"];
+
+/// Gives a [`crate::Server`] new settings.
+#[derive(Clone)]
+pub struct Reload {
+    shared: Arc<Shared>,
+    /// One at a time.
+    turn: Arc<Mutex<()>>,
+}
+
+/// What new settings have changed, as `key: old → new`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What applies from now on.
+    pub applied: Vec<String>,
+    /// What needs a restart, and is as it was.
+    pub need_restart: Vec<String>,
+}
+
+impl Reload {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            turn: Arc::default(),
+        }
+    }
+
+    /// Takes over what can be while the tracker runs. Sockets that are open keep their timers and the length of their
+    /// queue, and stay, whatever their dialect or origin; limits apply to them too.
+    ///
+    /// # Errors
+    /// [`Invalid`]: then nothing is taken over.
+    pub fn apply(&self, config: Config) -> Result<Changes, Invalid> {
+        config.check()?;
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.shared.config();
+        let mut changes = Changes::default();
+        for (key, values) in differences(&now, &config) {
+            let list = match AT_START.contains(&key.as_str()) {
+                true => &mut changes.need_restart,
+                false => &mut changes.applied,
+            };
+            list.push(format!("{key}: {values}"));
+        }
+        if !changes.applied.is_empty() {
+            self.shared.configure(Config {
+                certificate_lifetime: now.certificate_lifetime,
+                create_key: now.create_key,
+                key: now.key.clone(),
+                listen: now.listen,
+                log: now.log,
+                ..config
+            });
+        }
+        Ok(changes)
+    }
+}
+
+impl fmt::Debug for Reload {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Reload").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,207 @@
+//! The program's settings: file, environment, flags.
+
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::peer::within;
+
+/// What the program prints and complains of with this file, these variables and these flags.
+async fn run(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> (bool, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tracker.toml");
+    std::fs::write(&path, file).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tracker-ws"))
+        .args(["--config", path.to_str().unwrap()])
+        .args(flags)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = within("end", output).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+async fn printed(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> String {
+    let (done, out, err) = run(file, variables, &[&["--print-config"], flags].concat()).await;
+    assert!(done, "{err}");
+    out
+}
+
+#[tokio::test]
+async fn what_is_printed_reads_back_the_same() {
+    let file = "interval = 12.5\nwebtorrent = true\nkey = 'a.pem'\nallow_origins = ['https://a.example']\n\
+                [requests]\nper_second = 3\nburst = 4\n";
+    let once = printed(file, &[], &[]).await;
+    assert!(
+        once.contains("interval = 12.5\n") && once.contains("track_timeout = 42.5\n"),
+        "{once}"
+    );
+    assert_eq!(printed(&once, &[], &[]).await, once);
+    let defaults = printed("", &[], &[]).await;
+    assert!(defaults.contains("listen = \"127.0.0.1:8000\"\n"), "{defaults}");
+    assert_eq!(printed(&defaults, &[], &[]).await, defaults);
+}
+
+#[tokio::test]
+async fn flags_go_before_the_environment_before_the_file() {
+    let (file, variable) = ("max_peers = 1\n", ("SHOAL_TRACKER_MAX_PEERS", "2"));
+    for (variables, flags, expected) in [
+        (&[][..], &[][..], "max_peers = 1\n"),
+        (&[variable], &[], "max_peers = 2\n"),
+        (&[variable], &["--max-peers", "3"], "max_peers = 3\n"),
+        (
+            &[("SHOAL_TRACKER_DIALECT", "ppsp,webtorrent")],
+            &[],
+            "webtorrent = true\n",
+        ),
+        (
+            &[("SHOAL_TRACKER_TRACK_TIMEOUT", "70")],
+            &["--interval", "10"],
+            "track_timeout = 70\n",
+        ),
+        (&[], &["--interval", "10"], "track_timeout = 35\n"),
+        (
+            &[
+                ("SHOAL_TRACKER_KEY", "a.pem"),
+                ("SHOAL_TRACKER_CREATE_KEY", "true"),
+            ],
+            &[],
+            "create_key = true\n",
+        ),
+    ] {
+        let out = printed(file, variables, flags).await;
+        assert!(out.contains(expected), "{variables:?} {flags:?}: {out}");
+    }
+}
+
+#[tokio::test]
+async fn errors_in_the_file_name_the_place_and_the_key() {
+    for (file, expected) in [
+        (
+            "listen = \"localhost\"\n",
+            "tracker.toml:1:10: listen: invalid socket address",
+        ),
+        ("# first\nlisten 1\n", "tracker.toml:2:8: "),
+        (
+            "lissten = \"127.0.0.1:1\"\n",
+            "tracker.toml:1:1: unknown field `lissten`\n",
+        ),
+        (
+            "queue = 8\n\n[signals]\nper_second = 1\nbust = 2\n",
+            "tracker.toml:5:1: unknown field `bust`\n",
+        ),
+        (
+            "[signals]\nper_second = 1\n",
+            "tracker.toml:1:1: signals: missing field `burst`",
+        ),
+        (
+            "queue = \"8\"\n",
+            "tracker.toml:1:9: queue: invalid type: string \"8\"",
+        ),
+        ("queue = 1\nqueue = 2\n", "tracker.toml:2:1: "),
+        (
+            "interval = 3\n",
+            "tracker.toml:1:12: interval: 3 is not in 10 to 300 seconds\n",
+        ),
+        (
+            "interval = \"long\"\n",
+            "tracker.toml:1:12: interval: expected a number of seconds",
+        ),
+        (
+            "init_timeout = -1\n",
+            "tracker.toml:1:16: init_timeout: -1 is no number of seconds",
+        ),
+        (
+            "log = \"loud\"\n",
+            "tracker.toml:1:7: log: unknown variant `loud`, expected one of `off`, ",
+        ),
+        (
+            "max_offers = 6\n",
+            "tracker.toml:1:14: max_offers: 6 is not in 0 to 5",
+        ),
+        (
+            "max_sdp = 100\n",
+            "tracker.toml:1:11: max_sdp: 100 is not in 256 to 8192",
+        ),
+        (
+            "max_sockets = 0\n",
+            "tracker.toml:1:15: max_sockets: 0 is not in 1 to 1000000",
+        ),
+        (
+            "[posts]\nper_second = 1\nburst = 0\n",
+            "tracker.toml:3:9: posts.burst: 0 is not in 1 to 1000000",
+        ),
+        (
+            "origins = [\"tracker.example\"]\n",
+            "tracker.toml:1:11: origins: tracker.example: not an origin",
+        ),
+        (
+            "allow_origins = [\"https://a/\"]\n",
+            "tracker.toml:1:17: allow_origins: https://a/: not an origin",
+        ),
+        ("ppsp = false\n", "tracker.toml:1:8: ppsp: no dialect is spoken"),
+        (
+            "drain_to = \"https://tracker.example\"\n",
+            "tracker.toml:1:12: drain_to: https://tracker.example: not a URL such as wss://",
+        ),
+        (
+            "create_key = true\n",
+            "tracker.toml:1:14: create_key: no key is named",
+        ),
+    ] {
+        let (done, _, err) = run(file, &[], &["--print-config"]).await;
+        assert!(!done && err.contains(expected), "{file:?}: {err}");
+    }
+}
+
+#[tokio::test]
+async fn errors_elsewhere_name_the_key() {
+    for (variables, flags, expected) in [
+        (
+            &[][..],
+            &["--interval", "3"][..],
+            "interval: 3 is not in 10 to 300 seconds",
+        ),
+        (
+            &[],
+            &["--interval", "x"],
+            "invalid value 'x' for '--interval <SECONDS>'",
+        ),
+        (
+            &[],
+            &["--origin", "tracker.example"],
+            "origins: tracker.example: not an origin",
+        ),
+        (&[], &["--create-key"], "create_key: no key is named"),
+        (
+            &[],
+            &["--dialect", "gopher"],
+            "invalid value 'gopher' for '--dialect <NAME>'",
+        ),
+        (
+            &[("SHOAL_TRACKER_LISTEN", "localhost")],
+            &[],
+            "invalid value 'localhost' for '--listen <IP:PORT>'",
+        ),
+        (
+            &[("SHOAL_TRACKER_MAX_PEERS", "0")],
+            &[],
+            "max_peers: 0 is not in 1 to 1000000",
+        ),
+    ] {
+        let (done, _, err) = run("", variables, flags).await;
+        assert!(!done && err.contains(expected), "{variables:?} {flags:?}: {err}");
+    }
+    let absent = Command::new(env!("CARGO_BIN_EXE_tracker-ws"))
+        .args(["--config", "/nowhere/t.toml"])
+        .output();
+    let absent = within("end", absent).await.unwrap();
+    let err = String::from_utf8(absent.stderr).unwrap();
+    assert!(
+        !absent.status.success() && err.contains("cannot read /nowhere/t.toml: "),
+        "{err}"
+    );
+}
