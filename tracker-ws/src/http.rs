@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -58,6 +58,7 @@ type Reply = Response<Full<Bytes>>;
 struct Connection {
     shared: Arc<Shared>,
     local: SocketAddr,
+    from: IpAddr,
     served: AtomicU32,
     posts: Mutex<Bucket>,
     upgraded: OnceLock<Dialect>,
@@ -95,10 +96,12 @@ pub(crate) async fn serve(
     shared: &Arc<Shared>,
     stream: TcpStream,
     local: SocketAddr,
+    from: IpAddr,
 ) -> Result<Option<Upgraded>, hyper::Error> {
     let connection = Arc::new(Connection {
         shared: shared.clone(),
         local,
+        from,
         served: AtomicU32::new(0),
         posts: Mutex::new(Bucket::new(shared.clock.now(), shared.config.posts)),
         upgraded: OnceLock::new(),
@@ -241,7 +244,7 @@ impl Connection {
             Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, "the body is cut off"),
             Err(_) => return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly")),
         };
-        let answer = post::answer(shared, self.local, &body);
+        let answer = post::answer(shared, self.local, self.from, &body);
         posted(post::status(answer.code), answer)
     }
 

@@ -24,6 +24,7 @@ mod post;
 mod registry;
 mod relay;
 mod reports;
+mod selection;
 mod server;
 mod session;
 mod socket;

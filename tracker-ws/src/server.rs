@@ -291,11 +291,12 @@ async fn connection(
         return Ok(http::turn_away(stream).await?);
     };
     let local = stream.local_addr()?;
+    let from = stream.peer_addr()?.ip().to_canonical();
     let Some(Upgraded {
         dialect,
         stream,
         rest,
-    }) = http::serve(shared, stream, local).await?
+    }) = http::serve(shared, stream, local, from).await?
     else {
         return Ok(());
     };
@@ -309,7 +310,7 @@ async fn connection(
     shared.metrics.accepted();
     let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
     match dialect {
-        Dialect::Ppsp => socket::run(shared, socket, id, Session::new(shared, id, local)).await,
+        Dialect::Ppsp => socket::run(shared, socket, id, Session::new(shared, id, local, from)).await,
         Dialect::WebTorrent => socket::run(shared, socket, id, WebTorrent::new(shared, id)).await,
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! One peer's session on a socket: proves who it is, limits its rate, carries out its requests.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rand::Rng;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -46,6 +46,8 @@ pub(crate) struct Session<'a> {
     requests: Bucket,
     signals: Bucket,
     patience: Bucket,
+    /// Where the connection comes from.
+    from: IpAddr,
 }
 
 /// Origins a peer may have signed.
@@ -71,8 +73,8 @@ pub(crate) fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
 }
 
 impl<'a> Session<'a> {
-    /// The session of a new socket. `local` is the address the peer connected to.
-    pub(crate) fn new(shared: &'a Shared, id: SessionId, local: SocketAddr) -> Self {
+    /// The session of a new socket. `local` is the address the peer connected to, `from` the one it came from.
+    pub(crate) fn new(shared: &'a Shared, id: SessionId, local: SocketAddr, from: IpAddr) -> Self {
         let now = shared.clock.now();
         let mut nonce = [0; NONCE_LEN];
         shared.random(|rng| rng.fill_bytes(&mut nonce));
@@ -86,6 +88,7 @@ impl<'a> Session<'a> {
             requests: Bucket::new(now, shared.config.requests),
             signals: Bucket::new(now, shared.config.signals),
             patience: Bucket::new(now, PATIENCE),
+            from,
         }
     }
 
@@ -161,7 +164,7 @@ impl<'a> Session<'a> {
             }
             self.shared
                 .registry()
-                .attach(now, self.id, &request.peer_id, &mut out);
+                .attach(now, self.id, self.from, &request.peer_id, &mut out);
         }
         let certificates = match &self.key_blob {
             Some(key_blob) => self.shared.certificates_for(key_blob, &request),

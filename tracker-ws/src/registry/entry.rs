@@ -1,17 +1,24 @@
 //! One registered peer.
 
 use std::cmp::Reverse;
+use std::net::IpAddr;
 
 use tracker_protocol::server::{Peer, Timestamp};
-use tracker_protocol::{Connect, PeerAddr, PeerInfo, PeerInfoExt, PeerMode, PeerStatus};
+use tracker_protocol::{
+    AbilityNat, AddressKind, Connect, PeerAddr, PeerInfo, PeerInfoExt, PeerMode, PeerStatus,
+};
 
 use crate::limits::Bucket;
 use crate::relay::Offers;
 use crate::reports::Reports;
+use crate::selection::Candidate;
 
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) machine: Peer,
+    since: Timestamp,
+    /// Where its last request came from. Others never learn it.
+    pub(super) address: IpAddr,
     pub(super) takes_signals: bool,
     /// As last told, best first. A browser has none.
     addresses: Vec<PeerAddr>,
@@ -26,9 +33,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(machine: Peer) -> Self {
+    pub(super) fn new(now: Timestamp, machine: Peer, address: IpAddr) -> Self {
         Self {
             machine,
+            since: now,
+            address,
             takes_signals: false,
             addresses: Vec::new(),
             status: PeerStatus::default(),
@@ -57,10 +66,38 @@ impl Entry {
         }
     }
 
+    /// Is there any way to reach it?
+    pub(super) fn is_dialable(&self) -> bool {
+        self.takes_signals || self.has_port()
+    }
+
+    fn has_port(&self) -> bool {
+        self.addresses.iter().any(|address| address.port > 0)
+    }
+
+    /// What counts when it is chosen, or not, for a list of this swarm.
+    pub(super) fn candidate(&self, now: Timestamp, swarm_id: &str) -> Candidate<'_> {
+        let report = self.reports.get(swarm_id);
+        let nat = self.addresses.first().map(|best| match best.kind {
+            Some(AddressKind::Host) | None => AbilityNat::NoNat,
+            Some(AddressKind::Reflexive) => AbilityNat::Stun,
+            Some(AddressKind::Proxy) => AbilityNat::Turn,
+        });
+        let reported = report.map(|report| report.available_bandwidth / 1000);
+        Candidate {
+            address: self.address,
+            status: &self.status,
+            nat,
+            links: report.map(|report| report.concurrent_links),
+            online: now.saturating_sub(self.since) / 1_000_000,
+            upload: self.status.up_kbps.or(reported),
+        }
+    }
+
     /// How it is listed in a swarm: once per address, best first, `most` times at most; once without one.
     pub(super) fn listed(&self, peer_id: &str, swarm_id: &str, most: usize) -> Vec<PeerInfo> {
         let mut via = Vec::new();
-        if self.addresses.iter().any(|address| address.port > 0) {
+        if self.has_port() {
             via.push("udp".to_owned());
         }
         if self.takes_signals {

@@ -3,8 +3,8 @@
 use rand::SeedableRng;
 use tracker_protocol::{
     Action, AddressKind, AddressType, Auth, ChunkMap, Connect, Find, FromTracker, IpAddress,
-    MAX_CERTIFICATES, MapReport, PeerAddr, PeerInfoExt, Qos, RequestExt, Role, Stat, StatExt, SwarmAction,
-    connect_action, peer_id_of,
+    MAX_CERTIFICATES, MapReport, PeerAddr, PeerInfoExt, PeerNum, Qos, RequestExt, Role, Stat, StatExt,
+    SwarmAction, connect_action, peer_id_of,
 };
 
 use super::*;
@@ -23,6 +23,12 @@ struct Test {
 
 fn id(peer: u64) -> String {
     peer_id_of(&peer.to_be_bytes())
+}
+
+/// Of a block of its own.
+fn address_of(peer: u64) -> IpAddr {
+    let peer = u16::try_from(peer).unwrap().to_be_bytes();
+    IpAddr::from([10, peer[0], peer[1], 1])
 }
 
 fn certificate_of(swarm: &str, cert: &str) -> IssuedCertificate {
@@ -78,7 +84,8 @@ impl Test {
 
     fn attach(&mut self, session: SessionId, peer: u64) -> Vec<Outgoing> {
         let mut out = Vec::new();
-        self.registry.attach(self.now, session, &id(peer), &mut out);
+        self.registry
+            .attach(self.now, session, address_of(peer), &id(peer), &mut out);
         out
     }
 
@@ -628,7 +635,7 @@ impl Test {
         let frame = request.encode().unwrap();
         let answer = self
             .registry
-            .post(self.now, &request, &frame, "nonce", Vec::new());
+            .post(self.now, address_of(peer), &request, &frame, "nonce", Vec::new());
         let code = answer.code;
         let FromTracker::Response(response) = FromTracker::decode(&answer.frame).unwrap() else {
             panic!("{answer:?}")
@@ -801,7 +808,7 @@ fn reports_are_kept_while_a_peer_is_a_member_and_told_to_nobody() {
 #[test]
 fn posted_requests_keep_a_peer_alive_without_a_socket() {
     let mut test = Test::with_peers(1..2);
-    test.post_connect(2, vec![join(A)], Vec::new());
+    test.post_connect(2, vec![join(A)], vec![address(2, 1)]);
     assert_eq!(test.find(1, A), Ok(ids(&[2])));
     test.now = 90 * SECOND;
     assert_eq!(test.find(1, A), Ok(ids(&[2])));
@@ -819,7 +826,18 @@ fn posted_requests_keep_a_peer_alive_without_a_socket() {
 
 #[test]
 fn a_peer_that_lost_its_socket_may_go_on_without_one() {
-    let mut test = Test::with_peers(1..3);
+    let mut test = Test::with_peers(1..2);
+    test.attach(2, 2);
+    let connect = Connect {
+        swarm_action: vec![join(A)],
+        peer_addr: vec![address(2, 1)],
+        ..Connect::default()
+    };
+    let ext = RequestExt {
+        supports: vec![SUPPORTS_SIGNAL.to_owned()],
+        ..RequestExt::default()
+    };
+    test.request(2, RequestBody::Connect(connect), ext);
     test.registry.detach(test.now, 2);
     assert_eq!(test.find(1, A), Ok(Vec::new()));
     let response = test.post(2, RequestBody::StatReport(Vec::new()), RequestExt::default());
@@ -906,7 +924,9 @@ fn a_repeated_last_leave_is_answered_by_both_faces() {
             Face::Post => match test.registry.repeated(now, &request, &frame) {
                 Some(answer) => (ErrorCode::NoError, answer),
                 None => {
-                    let answer = test.registry.post(now, &request, &frame, "nonce", Vec::new());
+                    let answer =
+                        test.registry
+                            .post(now, address_of(1), &request, &frame, "nonce", Vec::new());
                     (answer.code, answer.frame)
                 }
             },
@@ -972,9 +992,75 @@ fn the_largest_addresses_fit_a_frame() {
             ..PeerNum::default()
         }),
     });
-    let response = test.post(1, find, RequestExt::default());
+    test.post_connect(95, vec![join(&swarms[0])], Vec::new());
+    let response = test.post(95, find, RequestExt::default());
     let listed = &response.swarm_result[0].peer_group.as_ref().unwrap().peer_info;
     assert_eq!(listed.len(), 87);
     let peers: std::collections::BTreeSet<_> = listed.iter().map(|info| &info.peer_id).collect();
     assert_eq!(peers.len(), 29);
+}
+
+#[test]
+fn peers_that_cannot_be_reached_are_not_listed() {
+    let mut test = Test::with_peers(1..2);
+    test.attach(2, 2);
+    let connect = |peer_addr| {
+        RequestBody::Connect(Connect {
+            swarm_action: vec![join(A)],
+            peer_addr,
+            ..Connect::default()
+        })
+    };
+    test.request(2, connect(Vec::new()), RequestExt::default());
+    assert_eq!(test.find(1, A), Ok(Vec::new()));
+    let portless = PeerAddr {
+        port: 0,
+        ..address(2, 1)
+    };
+    test.request(2, connect(vec![portless]), RequestExt::default());
+    assert_eq!(test.find(1, A), Ok(Vec::new()));
+    test.request(2, connect(vec![address(2, 1)]), RequestExt::default());
+    assert_eq!(test.find(1, A), Ok(ids(&[2])));
+}
+
+#[test]
+fn seeders_are_told_of_leeches_only() {
+    let mut test = Test::with_peers(1..2);
+    for seeder in [2, 3] {
+        test.attach(seeder, seeder);
+        let seeds = connect_action(A, Action::Join, PeerMode::Seeder);
+        test.connect(seeder, vec![seeds], Vec::new());
+    }
+    assert_eq!(test.find(1, A), Ok(ids(&[2, 3])));
+    assert_eq!(test.find(2, A), Ok(ids(&[1])));
+}
+
+#[test]
+fn where_a_connection_comes_from_counts_and_is_told_to_nobody() {
+    let mut test = Test::new();
+    let address = IpAddr::from([203, 0, 113, 77]);
+    for peer in 1..20 {
+        test.registry.attach(0, peer, address, &id(peer), &mut Vec::new());
+        test.connect(peer, vec![join(A)], Vec::new());
+    }
+    for peer in 20..30 {
+        test.attach(peer, peer);
+        test.connect(peer, vec![join(A)], Vec::new());
+    }
+    for _ in 0..50 {
+        let find = RequestBody::Find(Find {
+            swarm_id: A.to_owned(),
+            peer_num: Some(PeerNum {
+                peer_count: Some(8),
+                ..PeerNum::default()
+            }),
+        });
+        let response = test.request(25, find, RequestExt::default()).0;
+        assert!(!response.encode().unwrap().contains("203.0.113"));
+        let listed = &response.swarm_result[0].peer_group.as_ref().unwrap().peer_info;
+        let of_block = (1..20)
+            .map(id)
+            .filter(|id| listed.iter().any(|info| info.peer_id == *id));
+        assert_eq!((listed.len(), of_block.count() <= 2), (8, true));
+    }
 }
