@@ -1,11 +1,13 @@
 //! Settings.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracker_protocol::server::PeerConfig;
 
 use crate::clock::micros;
+use crate::cost_map::CostMap;
 use crate::key::TrackerKey;
 use crate::limits::Rate;
 use crate::registry::RegistryConfig;
@@ -62,6 +64,8 @@ pub struct Config {
     pub certificate_lifetime: Duration,
     /// Frames waiting to be sent on one socket; a reader that falls behind further is closed.
     pub queue: usize,
+    /// What traffic between peers costs: near ones are preferred. Without it, all are equally near.
+    pub cost_map: Option<Arc<CostMap>>,
 }
 
 impl Default for Config {
@@ -98,6 +102,7 @@ impl Default for Config {
             key: None,
             certificate_lifetime: Duration::from_secs(3600),
             queue: 256,
+            cost_map: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //!   (`socket`), if ever.
 //! * `session` and `post`, the two faces: who asks is proven, and limited in rate.
 //! * [`Registry`]: swarms and peers behind both, in memory and without any I/O: requests in, frames for sessions out.
+//! * [`CostMap`]: what an operator knows of the networks between peers; `selection` chooses by it, among other things.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
 //!
 //! Members are given certificates of membership, which peers check instead of asking the tracker
@@ -15,6 +16,7 @@ mod auth;
 mod certificates;
 mod clock;
 mod config;
+mod cost_map;
 mod http;
 mod key;
 mod limits;
@@ -32,6 +34,7 @@ mod swarm;
 mod webtorrent;
 
 pub use config::Config;
+pub use cost_map::{CostMap, CostMapError, Document};
 pub use key::{KeyError, TrackerKey};
 pub use limits::Rate;
 pub use registry::{Answer, Delivery, Outgoing, Registry, RegistryConfig, SessionId};

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,7 +13,7 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
-use tracker_ws::{Config, Server, TrackerKey};
+use tracker_ws::{Config, CostMap, Server, TrackerKey};
 
 /// Names for --dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -62,6 +63,12 @@ struct Options {
     /// What to log: off, error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
+    /// ALTO network map (RFC 7285), JSON: which addresses are one network; near peers are named first
+    #[arg(long, value_name = "FILE", requires = "cost_map")]
+    network_map: Option<PathBuf>,
+    /// ALTO cost map of that network map: what traffic between its networks costs
+    #[arg(long, value_name = "FILE", requires = "network_map")]
+    cost_map: Option<PathBuf>,
 }
 
 impl Options {
@@ -80,6 +87,10 @@ impl Options {
             Some(path) => Some(TrackerKey::read(path).context("--key (--create-key makes one)")?),
             None => None,
         };
+        let cost_map = match (&self.network_map, &self.cost_map) {
+            (Some(network), Some(costs)) => Some(Arc::new(CostMap::read(network, costs)?)),
+            _ => None,
+        };
         Ok(Config {
             key,
             listen: self.listen,
@@ -92,6 +103,7 @@ impl Options {
             max_sockets: self.max_sockets,
             sockets_per_address: self.sockets_per_address,
             max_peers: self.max_peers,
+            cost_map,
             ..Config::default()
         })
     }

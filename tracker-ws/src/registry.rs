@@ -3,6 +3,7 @@
 mod departed;
 mod entry;
 mod lists;
+mod location;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +19,13 @@ use tracker_protocol::{
     Response, SUPPORTS_SIGNAL, Signal, SwarmResult,
 };
 
+use crate::cost_map::CostMap;
 use crate::limits::{Bucket, Rate};
 use crate::reports::Report;
 use crate::swarm::Swarm;
 use departed::Departed;
 use entry::Entry;
+use location::Location;
 
 /// Names a socket, never reused.
 pub type SessionId = u64;
@@ -111,6 +114,7 @@ pub struct Registry {
     proven: HashMap<SessionId, Proven>,
     sessions: HashMap<Arc<str>, SessionId>,
     departed: Departed,
+    costs: Option<Arc<CostMap>>,
     timers: BinaryHeap<Reverse<(Timestamp, Arc<str>)>>,
 }
 
@@ -125,8 +129,17 @@ impl Registry {
             proven: HashMap::new(),
             sessions: HashMap::new(),
             departed: Departed::default(),
+            costs: None,
             timers: BinaryHeap::new(),
         }
+    }
+
+    /// From now on, near peers are preferred by this map; without one, all are equally near.
+    pub fn set_cost_map(&mut self, costs: Option<Arc<CostMap>>) {
+        for entry in self.peers.values_mut() {
+            entry.location = Location::new(entry.location.address, costs.as_deref());
+        }
+        self.costs = costs;
     }
 
     /// Registered peers.
@@ -327,9 +340,12 @@ impl Registry {
         }
         let entry = self.peers.entry(peer.clone()).or_insert_with(|| {
             let answers = self.departed.take(peer).unwrap_or_default();
-            Entry::new(now, Peer::with_answers(now, self.config.peer, answers), address)
+            let location = Location::new(address, self.costs.as_deref());
+            Entry::new(now, Peer::with_answers(now, self.config.peer, answers), location)
         });
-        entry.address = address;
+        if entry.location.address != address {
+            entry.location = Location::new(address, self.costs.as_deref());
+        }
         if face == Face::Post {
             let rate = self.config.requests;
             let pace = entry.pace.get_or_insert_with(|| Bucket::new(now, rate));

@@ -78,10 +78,18 @@ fn block_cap(count: usize) -> usize {
 /// The candidates in weighted random order: each is the next with a probability proportional to its weight (Efraimidis
 /// and Spirakis 2006).
 fn weighted_order<R: Rng>(rng: &mut R, wish: &Wish<'_>, candidates: &[Candidate<'_>]) -> Vec<usize> {
+    // Costs have no unit: what counts is where each lies between the least and the most of those at hand.
+    let costs = || candidates.iter().map(|candidate| f64::from(candidate.cost));
+    let nearest = costs().fold(f64::INFINITY, f64::min);
+    let spread = costs().fold(0.0, f64::max) - nearest;
+    let distance = |cost: f32| match spread > 0.0 {
+        true => (f64::from(cost) - nearest) / spread,
+        false => 0.0,
+    };
     let arrivals: Vec<f64> = candidates
         .iter()
         .map(|candidate| {
-            let halvings = candidate.halvings(wish);
+            let halvings = candidate.halvings(wish, distance(candidate.cost));
             // Above 0 and at most 1, so its logarithm is finite.
             let uniform = 1.0 - rng.random::<f64>();
             -uniform.ln() * halvings.exp2()

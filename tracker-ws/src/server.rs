@@ -173,12 +173,14 @@ impl Server {
             tracker_key = key.public_text(),
             "certificates can be checked with"
         );
+        let mut registry = Registry::new(config.registry(), rng()?);
+        registry.set_cost_map(config.cost_map.clone());
         let lifetime = config.certificate_lifetime.as_secs();
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),
             torrents: Mutex::new(Torrents::new(config.torrents(), rng()?)),
             nonces: Mutex::new(Nonces::new(rng()?.random())),
-            registry: Mutex::new(Registry::new(config.registry(), rng()?)),
+            registry: Mutex::new(registry),
             rng: Mutex::new(rng()?),
             clock: Clock::start(),
             sessions: Sessions::default(),

@@ -1,13 +1,13 @@
 //! One registered peer.
 
 use std::cmp::Reverse;
-use std::net::IpAddr;
 
 use tracker_protocol::server::{Peer, Timestamp};
 use tracker_protocol::{
     AbilityNat, AddressKind, Connect, PeerAddr, PeerInfo, PeerInfoExt, PeerMode, PeerStatus,
 };
 
+use super::location::Location;
 use crate::limits::Bucket;
 use crate::relay::Offers;
 use crate::reports::Reports;
@@ -17,8 +17,7 @@ use crate::selection::Candidate;
 pub(super) struct Entry {
     pub(super) machine: Peer,
     since: Timestamp,
-    /// Where its last request came from. Others never learn it.
-    pub(super) address: IpAddr,
+    pub(super) location: Location,
     pub(super) takes_signals: bool,
     /// As last told, best first. A browser has none.
     addresses: Vec<PeerAddr>,
@@ -33,11 +32,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(now: Timestamp, machine: Peer, address: IpAddr) -> Self {
+    pub(super) fn new(now: Timestamp, machine: Peer, location: Location) -> Self {
         Self {
             machine,
             since: now,
-            address,
+            location,
             takes_signals: false,
             addresses: Vec::new(),
             status: PeerStatus::default(),
@@ -75,8 +74,8 @@ impl Entry {
         self.addresses.iter().any(|address| address.port > 0)
     }
 
-    /// What counts when it is chosen, or not, for a list of this swarm.
-    pub(super) fn candidate(&self, now: Timestamp, swarm_id: &str) -> Candidate<'_> {
+    /// What counts when it is chosen, or not, for a list of this swarm. `cost` is that of its traffic to who asks.
+    pub(super) fn candidate(&self, now: Timestamp, swarm_id: &str, cost: f32) -> Candidate<'_> {
         let report = self.reports.get(swarm_id);
         let nat = self.addresses.first().map(|best| match best.kind {
             Some(AddressKind::Host) | None => AbilityNat::NoNat,
@@ -85,7 +84,8 @@ impl Entry {
         });
         let reported = report.map(|report| report.available_bandwidth / 1000);
         Candidate {
-            address: self.address,
+            address: self.location.address,
+            cost,
             status: &self.status,
             nat,
             links: report.map(|report| report.concurrent_links),

@@ -140,6 +140,10 @@ impl Registry {
         let draws = if choice.near.is_some() { DRAWS_NEAR } else { DRAWS };
         let drawn = swarm.sample(&mut self.rng, draws, choice.requester, choice.exclude);
         let serves_only = own.machine.swarms().get(choice.swarm_id) == Some(&PeerMode::Seeder);
+        let cost = |from| {
+            let costs = self.costs.as_ref();
+            costs.map_or(0.0, |costs| costs.cost_of(from, own.location.pid))
+        };
         let (mut peers, mut candidates) = (Vec::new(), Vec::new());
         for peer in drawn {
             let Some(entry) = self.peers.get(&peer) else {
@@ -155,7 +159,7 @@ impl Registry {
                 && !(serves_only && mode == Some(&PeerMode::Seeder))
                 && choice.near.is_none_or(|chunk| entry.has(choice.swarm_id, chunk))
             {
-                candidates.push(entry.candidate(now, choice.swarm_id));
+                candidates.push(entry.candidate(now, choice.swarm_id, cost(entry.location.pid)));
                 peers.push(peer);
             }
         }

@@ -19,6 +19,8 @@ struct Test {
     transaction: u32,
     /// Handed in with every request.
     certificates: Vec<IssuedCertificate>,
+    /// Where posts come from, unless each peer's do from a block of its own.
+    post_from: Option<IpAddr>,
 }
 
 fn id(peer: u64) -> String {
@@ -66,6 +68,7 @@ impl Test {
             now: 0,
             transaction: 0,
             certificates: Vec::new(),
+            post_from: None,
         }
     }
 
@@ -633,9 +636,10 @@ impl Test {
             ext,
         };
         let frame = request.encode().unwrap();
+        let from = self.post_from.unwrap_or_else(|| address_of(peer));
         let answer = self
             .registry
-            .post(self.now, address_of(peer), &request, &frame, "nonce", Vec::new());
+            .post(self.now, from, &request, &frame, "nonce", Vec::new());
         let code = answer.code;
         let FromTracker::Response(response) = FromTracker::decode(&answer.frame).unwrap() else {
             panic!("{answer:?}")
@@ -1063,4 +1067,83 @@ fn where_a_connection_comes_from_counts_and_is_told_to_nobody() {
             .filter(|id| listed.iter().any(|info| info.peer_id == *id));
         assert_eq!((listed.len(), of_block.count() <= 2), (8, true));
     }
+}
+
+/// 5 in each of PID1's blocks, 5 in PID2's, 60 in PID3, by the map of RFC 7285's example.
+#[test]
+fn near_peers_come_first_by_an_alto_map() {
+    let document = |name, text| crate::cost_map::Document { name, text };
+    let costs = CostMap::parse(
+        document("network", include_str!("../../tests/alto/network-map.json")),
+        document("costs", include_str!("../../tests/alto/cost-map.json")),
+    );
+    let costs = Arc::new(costs.unwrap());
+    let address = |peer: u64| {
+        let last = u8::try_from(peer).unwrap();
+        IpAddr::from(match peer {
+            0..5 => [192, 0, 2, last],
+            5..10 => [198, 51, 100, last],
+            10..15 => [198, 51, 100, 128 + last],
+            _ => [203, 0, last, 1],
+        })
+    };
+    let mut test = Test::new();
+    for peer in 0..75 {
+        test.registry
+            .attach(0, peer, address(peer), &id(peer), &mut Vec::new());
+        test.connect(peer, vec![join(A)], Vec::new());
+    }
+    let find = || {
+        RequestBody::Find(Find {
+            swarm_id: A.to_owned(),
+            peer_num: Some(PeerNum {
+                peer_count: Some(8),
+                ..PeerNum::default()
+            }),
+        })
+    };
+    let groups = |test: &mut Test, asker: u64| {
+        let (mut first, mut listed) = ([0; 3], [0; 3]);
+        for _ in 0..200 {
+            let response = match asker {
+                0 | 20 => test.request(asker, find(), RequestExt::default()).0,
+                _ => {
+                    test.now += SECOND;
+                    test.post(asker, find(), RequestExt::default())
+                }
+            };
+            let infos = &response.swarm_result[0].peer_group.as_ref().unwrap().peer_info;
+            assert_eq!(infos.len(), 8);
+            for (place, info) in infos.iter().enumerate() {
+                let peer = (0..75).find(|peer| id(*peer) == info.peer_id).unwrap();
+                let group = match peer {
+                    0..10 => 0,
+                    10..15 => 1,
+                    _ => 2,
+                };
+                listed[group] += 1;
+                first[group] += usize::from(place == 0);
+            }
+        }
+        (first, listed)
+    };
+    // Without a map a first place is one of PID1's in 9 of 74 cases.
+    let (first, _) = groups(&mut test, 0);
+    assert!(first[0] < 60, "{first:?}");
+    test.registry.set_cost_map(Some(costs));
+    // To PID3, too, traffic costs least from PID1: the other way it would cost the most.
+    for asker in [0, 20] {
+        let (first, listed) = groups(&mut test, asker);
+        assert!(first[0] > 140, "{asker}: {first:?}");
+        // Two of each block and no more, which is why the rest is from farther away.
+        assert!(listed[0] > 600 && listed[0] <= 800, "{asker}: {listed:?}");
+    }
+    // One that posts from 192.0.2.99.
+    test.post_from = Some(IpAddr::from([192, 0, 2, 99]));
+    test.post_connect(75, vec![join(A)], Vec::new());
+    let (first, _) = groups(&mut test, 75);
+    assert!(first[0] > 140, "{first:?}");
+    test.registry.set_cost_map(None);
+    let (first, _) = groups(&mut test, 0);
+    assert!(first[0] < 60, "{first:?}");
 }

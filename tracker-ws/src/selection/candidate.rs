@@ -9,11 +9,17 @@ use super::Wish;
 /// A battery below this is low, %.
 const LOW_BATTERY: u64 = 30;
 
+/// How often the weight of the farthest is halved: the nearest come 64 times as often, which all else together can outweigh
+/// hardly ever.
+const FAR: f64 = 6.0;
+
 /// What is known of a member. All but its address and its time online it has told itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate<'a> {
     /// As the tracker sees it.
     pub(crate) address: IpAddr,
+    /// What its traffic to who asks costs the networks; finite.
+    pub(crate) cost: f32,
     pub(crate) status: &'a PeerStatus,
     /// How the best of the addresses it has told can be reached.
     pub(crate) nat: Option<AbilityNat>,
@@ -26,10 +32,11 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    /// How often its weight is halved; negative doubles it. 0 for a candidate of which nothing is known.
-    pub(super) fn halvings(&self, wish: &Wish<'_>) -> f64 {
+    /// How often its weight is halved; negative doubles it. 0 for a candidate of which nothing is known. `distance` is 0 for
+    /// the nearest candidate and 1 for the farthest.
+    pub(super) fn halvings(&self, wish: &Wish<'_>, distance: f64) -> f64 {
         let preferences = wish.peer_num.map_or(0.0, |wanted| self.preferences(wanted));
-        self.role(wish) + self.burden() + preferences
+        FAR * distance + self.role(wish) + self.burden() + preferences
     }
 
     /// Does it serve by itself what others lack?
