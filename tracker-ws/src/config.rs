@@ -138,6 +138,13 @@ pub struct Config {
     pub certificate_lifetime: Duration,
     /// Frames waiting to be sent on one socket; a reader that falls behind further is closed.
     pub queue: usize,
+    /// ALTO network map (RFC 7285), JSON: which addresses are one network. Needs `cost_map`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_map: Option<PathBuf>,
+    /// ALTO cost map of that network map: what traffic between its networks costs; near peers are preferred. Without it,
+    /// all are equally near.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_map: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -191,6 +198,8 @@ impl Default for Config {
             create_key: false,
             certificate_lifetime: Duration::from_secs(3600),
             queue: 256,
+            network_map: None,
+            cost_map: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -60,6 +60,7 @@ type Reply = Response<Full<Bytes>>;
 struct Connection {
     shared: Arc<Shared>,
     local: SocketAddr,
+    from: IpAddr,
     served: AtomicU32,
     posts: Mutex<Bucket>,
     upgraded: OnceLock<Dialect>,
@@ -97,11 +98,13 @@ pub(crate) async fn serve(
     shared: &Arc<Shared>,
     stream: TcpStream,
     local: SocketAddr,
+    from: IpAddr,
 ) -> Result<Option<Upgraded>, hyper::Error> {
     let config = shared.config();
     let connection = Arc::new(Connection {
         shared: shared.clone(),
         local,
+        from,
         served: AtomicU32::new(0),
         posts: Mutex::new(Bucket::new(shared.clock.now(), config.posts)),
         upgraded: OnceLock::new(),
@@ -253,7 +256,7 @@ impl Connection {
                 return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly"));
             }
         };
-        let answer = post::answer(shared, self.local, &body);
+        let answer = post::answer(shared, self.local, self.from, &body);
         posted(post::status(answer.code), answer)
     }
 

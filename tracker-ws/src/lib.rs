@@ -5,6 +5,7 @@
 //! * `session` and `post`, the two faces: who asks is proven, and limited in rate.
 //! * [`Registry`]: swarms and peers behind both, in memory and without any I/O: requests in, frames for sessions out.
 //! * `limits`: what each of them may do, and what is kept of whom.
+//! * [`CostMap`]: what an operator knows of the networks between peers; `selection` chooses by it, among other things.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
 //!
 //! Members are given certificates of membership, which peers check instead of asking the tracker
@@ -19,6 +20,7 @@ mod auth;
 mod certificates;
 mod clock;
 mod config;
+mod cost_map;
 mod http;
 mod key;
 mod limits;
@@ -30,6 +32,7 @@ mod registry;
 mod relay;
 mod reload;
 mod reports;
+mod selection;
 mod server;
 mod session;
 mod socket;
@@ -37,6 +40,7 @@ mod swarm;
 mod webtorrent;
 
 pub use config::{Config, ConfigError, Invalid, LogLevel, Place};
+pub use cost_map::{CostMap, CostMapError, Document};
 pub use key::{KeyError, TrackerKey};
 pub use limits::{Limit, Rate};
 pub use phase::Shutdown;

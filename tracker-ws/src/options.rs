@@ -82,6 +82,22 @@ pub(crate) struct Options {
     /// Tracker that peers are then told to move to, one that their pages name too [default: any of those]
     #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_DRAIN_TO")]
     drain_to: Option<String>,
+    /// ALTO network map (RFC 7285), JSON: which addresses are one network; near peers are named first
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "cost_map",
+        env = "SHOAL_TRACKER_NETWORK_MAP"
+    )]
+    network_map: Option<PathBuf>,
+    /// ALTO cost map of that network map: what traffic between its networks costs
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "network_map",
+        env = "SHOAL_TRACKER_COST_MAP"
+    )]
+    cost_map: Option<PathBuf>,
     /// What to log [default: info]
     #[arg(long, value_name = "LEVEL", env = "SHOAL_TRACKER_LOG")]
     log: Option<LogLevel>,
@@ -117,6 +133,12 @@ impl Options {
         );
         if self.drain_to.is_some() {
             config.drain_to.clone_from(&self.drain_to);
+        }
+        if self.network_map.is_some() {
+            config.network_map.clone_from(&self.network_map);
+        }
+        if self.cost_map.is_some() {
+            config.cost_map.clone_from(&self.cost_map);
         }
         if self.key.is_some() {
             config.key.clone_from(&self.key);

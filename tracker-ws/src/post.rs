@@ -3,7 +3,7 @@
 //! Every request carries its proof. What it signs is a nonce of an earlier answer: a request without a proof is
 //! answered 06 with one, and every other answer has the next.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::PoisonError;
 
 use hyper::StatusCode;
@@ -32,8 +32,8 @@ pub(crate) fn status(code: ErrorCode) -> StatusCode {
     }
 }
 
-/// Answers the body of a request. `local` is the address it came in on.
-pub(crate) fn answer(shared: &Shared, local: SocketAddr, body: &[u8]) -> Answer {
+/// Answers the body of a request. `local` is the address it came in on, `from` the one it came from.
+pub(crate) fn answer(shared: &Shared, local: SocketAddr, from: IpAddr, body: &[u8]) -> Answer {
     let Ok(frame) = std::str::from_utf8(body) else {
         return refuse(shared, "malformed", ErrorCode::BadRequest, "not UTF-8");
     };
@@ -69,7 +69,9 @@ pub(crate) fn answer(shared: &Shared, local: SocketAddr, body: &[u8]) -> Answer 
         }
     };
     let certificates = shared.certificates_for(&key_blob, &request);
-    let answer = shared.registry().post(now, &request, frame, &next, certificates);
+    let answer = shared
+        .registry()
+        .post(now, from, &request, frame, &next, certificates);
     answer.counted(shared, kind)
 }
 

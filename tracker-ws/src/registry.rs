@@ -2,33 +2,36 @@
 
 mod departed;
 mod entry;
+mod lists;
+mod location;
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use tracker_protocol::server::{Changes, Face, Peer, PeerConfig, PeerState, Timestamp, Verdict};
 use tracker_protocol::{
-    Action, Bye, DEFAULT_PEERS, ErrorCode, Event, IssuedCertificate, Kind, MAX_PEERS, PeerGroup, PeerMode,
-    PeerNum, PeerStatus, Request, RequestBody, Response, SUPPORTS_SIGNAL, Signal, SwarmResult,
+    Action, Bye, ErrorCode, Event, IssuedCertificate, Kind, MAX_PEERS, PeerMode, PeerStatus, Request,
+    RequestBody, Response, SUPPORTS_SIGNAL, Signal, SwarmResult,
 };
 
+use crate::cost_map::CostMap;
 use crate::limits::{Bucket, Limit, Rate};
 use crate::reports::Report;
 use crate::swarm::Swarm;
 use departed::Departed;
 use entry::Entry;
+use location::Location;
 
 /// Names a socket, never reused.
 pub type SessionId = u64;
 
 /// Most peers in all lists of one response, so that it fits a frame.
 const MAX_LISTED: usize = 3 * MAX_PEERS as usize;
-/// Most members that are looked at for those that have a chunk.
-const MAX_CANDIDATES: usize = 512;
 /// Timers that may ring for nothing, before they are looked for.
 const SPARE_TIMERS: usize = 1024;
 
@@ -117,6 +120,14 @@ impl Answer {
     }
 }
 
+/// Who is on a socket.
+#[derive(Clone, Debug)]
+struct Proven {
+    peer: Arc<str>,
+    /// Where its connection comes from.
+    address: IpAddr,
+}
+
 /// All swarms and peers of a tracker.
 #[derive(Debug)]
 pub struct Registry {
@@ -125,9 +136,10 @@ pub struct Registry {
     peers: HashMap<Arc<str>, Entry>,
     swarms: HashMap<String, Swarm>,
     /// Sockets that have proven who they are, both ways.
-    proven: HashMap<SessionId, Arc<str>>,
+    proven: HashMap<SessionId, Proven>,
     sessions: HashMap<Arc<str>, SessionId>,
     departed: Departed,
+    costs: Option<Arc<CostMap>>,
     timers: BinaryHeap<Reverse<(Timestamp, Arc<str>)>>,
 }
 
@@ -142,6 +154,7 @@ impl Registry {
             proven: HashMap::new(),
             sessions: HashMap::new(),
             departed: Departed::default(),
+            costs: None,
             timers: BinaryHeap::new(),
         }
     }
@@ -149,6 +162,14 @@ impl Registry {
     /// From now on these settings apply; to timers of peers that are registered already, the former ones.
     pub fn configure(&mut self, config: RegistryConfig) {
         self.config = config;
+    }
+
+    /// From now on, near peers are preferred by this map; without one, all are equally near.
+    pub fn set_cost_map(&mut self, costs: Option<Arc<CostMap>>) {
+        for entry in self.peers.values_mut() {
+            entry.location = Location::new(entry.location.address, costs.as_deref());
+        }
+        self.costs = costs;
     }
 
     /// Registered peers.
@@ -165,7 +186,7 @@ impl Registry {
     pub fn is_registered(&self, session: SessionId) -> bool {
         self.proven
             .get(&session)
-            .is_some_and(|peer| self.peers.contains_key(peer))
+            .is_some_and(|proven| self.peers.contains_key(&proven.peer))
     }
 
     /// Is the peer registered in this swarm?
@@ -190,8 +211,16 @@ impl Registry {
     }
 
     /// The session has proven to be this peer. An older session of the same peer is closed; a registration that lost
-    /// its socket is resumed.
-    pub fn attach(&mut self, now: Timestamp, session: SessionId, peer_id: &str, out: &mut Vec<Outgoing>) {
+    /// its socket is resumed. `address` is where the connection comes from: it counts when peers are chosen, and nobody is
+    /// told it.
+    pub fn attach(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        address: IpAddr,
+        peer_id: &str,
+        out: &mut Vec<Outgoing>,
+    ) {
         let peer: Arc<str> = peer_id.into();
         if let Some(older) = self.sessions.insert(peer.clone(), session) {
             self.proven.remove(&older);
@@ -203,12 +232,12 @@ impl Registry {
         }
         // A new page counts its transactions anew.
         self.departed.take(&peer);
-        self.proven.insert(session, peer);
+        self.proven.insert(session, Proven { peer, address });
     }
 
     /// The session's socket is gone.
     pub fn detach(&mut self, now: Timestamp, session: SessionId) {
-        let Some(peer) = self.proven.remove(&session) else {
+        let Some(Proven { peer, .. }) = self.proven.remove(&session) else {
             return;
         };
         self.sessions.remove(&peer);
@@ -236,7 +265,7 @@ impl Registry {
     ) -> (ErrorCode, Option<Limit>) {
         let id = &request.transaction_id;
         let refuse = |code, reason| Response::failed(id, code, reason);
-        let Some(peer) = self.proven.get(&session).cloned() else {
+        let Some(Proven { peer, address }) = self.proven.get(&session).cloned() else {
             let response = refuse(ErrorCode::AuthenticationRequired, "auth-missing");
             return (tell(session, &response, out), None);
         };
@@ -252,6 +281,7 @@ impl Registry {
         let answer = self.answer(
             now,
             Face::WebSocket,
+            address,
             &peer,
             request,
             frame,
@@ -277,10 +307,11 @@ impl Registry {
     }
 
     /// Carries out a request that was posted by its peer, without a session: there is one answer, and nothing is ever
-    /// pushed. `nonce` goes into the answer.
+    /// pushed. `address` is where the connection comes from, as for [`Registry::attach`]; `nonce` goes into the answer.
     pub fn post(
         &mut self,
         now: Timestamp,
+        address: IpAddr,
         request: &Request,
         frame: &str,
         nonce: &str,
@@ -294,6 +325,7 @@ impl Registry {
         let answered = self.answer(
             now,
             Face::Post,
+            address,
             &peer,
             request,
             frame,
@@ -314,6 +346,7 @@ impl Registry {
         &mut self,
         now: Timestamp,
         face: Face,
+        address: IpAddr,
         peer: &Arc<str>,
         request: &Request,
         frame: &str,
@@ -339,8 +372,12 @@ impl Registry {
         }
         let entry = self.peers.entry(peer.clone()).or_insert_with(|| {
             let answers = self.departed.take(peer).unwrap_or_default();
-            Entry::new(Peer::with_answers(now, self.config.peer, answers))
+            let location = Location::new(address, self.costs.as_deref());
+            Entry::new(now, Peer::with_answers(now, self.config.peer, answers), location)
         });
+        if entry.location.address != address {
+            entry.location = Location::new(address, self.costs.as_deref());
+        }
         if face == Face::Post {
             let rate = self.config.requests;
             let pace = entry.pace.get_or_insert_with(|| Bucket::new(now, rate));
@@ -437,6 +474,7 @@ impl Registry {
             RequestBody::Find(find) => {
                 let (wanted, near) = (find.peer_num.as_ref(), request.ext.near);
                 let result = self.list(
+                    now,
                     &find.swarm_id,
                     peer,
                     wanted,
@@ -563,7 +601,15 @@ impl Registry {
             self.swarms.entry(swarm.clone()).or_default().insert(peer);
             let result = match (mode, &connect.peer_num) {
                 (PeerMode::Seeder, None) => self.counted(swarm),
-                (_, peer_num) => self.list(swarm, peer, peer_num.as_ref(), None, &request.ext.exclude, room),
+                (_, peer_num) => self.list(
+                    now,
+                    swarm,
+                    peer,
+                    peer_num.as_ref(),
+                    None,
+                    &request.ext.exclude,
+                    room,
+                ),
             };
             response.swarm_result.push(result);
         }
@@ -590,94 +636,6 @@ impl Registry {
         if let (Some(entry), Some(news)) = (self.peers.get_mut(peer), &request.ext.status) {
             entry.status.update(news.clone());
         }
-    }
-
-    /// A success that says how many members the swarm has.
-    fn counted(&self, swarm_id: &str) -> SwarmResult {
-        let mut result = SwarmResult::ok(swarm_id);
-        result.ext.members = Some(self.swarms.get(swarm_id).map_or(0, Swarm::len) as u64);
-        result
-    }
-
-    /// A random list of a swarm's members; where a chunk is named, of those that have it as far as they have told.
-    fn list(
-        &mut self,
-        swarm_id: &str,
-        requester: &Arc<str>,
-        peer_num: Option<&PeerNum>,
-        near: Option<u64>,
-        exclude: &[String],
-        room: usize,
-    ) -> SwarmResult {
-        let wanted = peer_num
-            .and_then(|peer_num| peer_num.peer_count)
-            .unwrap_or(DEFAULT_PEERS);
-        let room = room.max(1);
-        let count = (wanted.clamp(1, MAX_PEERS) as usize).min(room);
-        let draw = if near.is_some() { MAX_CANDIDATES } else { count };
-        let drawn = self.swarms.get(swarm_id).map_or_else(Vec::new, |swarm| {
-            swarm.sample(&mut self.rng, draw, requester, exclude)
-        });
-        let entries = drawn
-            .iter()
-            .filter_map(|peer| Some((peer, self.peers.get(peer)?)));
-        let chosen: Vec<_> = entries
-            .filter(|(_, entry)| near.is_none_or(|chunk| entry.has(swarm_id, chunk)))
-            .take(count)
-            .collect();
-        // Second and third addresses are told where there is room.
-        let mut spare = room - chosen.len();
-        let mut peer_info = Vec::new();
-        for (peer, entry) in chosen {
-            let listed = entry.listed(peer, swarm_id, 1 + spare);
-            spare -= listed.len() - 1;
-            peer_info.extend(listed);
-        }
-        SwarmResult {
-            peer_group: Some(PeerGroup { peer_info }),
-            ..self.counted(swarm_id)
-        }
-    }
-
-    /// Gives each batch offer to another random member; returns how many found one.
-    fn hand_out(
-        &mut self,
-        now: Timestamp,
-        face: Face,
-        peer: &Arc<str>,
-        request: &Request,
-        out: &mut Vec<Outgoing>,
-    ) -> Option<u64> {
-        // Answers could not be brought to a peer without a socket.
-        if request.ext.offers.is_empty() || face == Face::Post {
-            return None;
-        }
-        let mut sent = 0;
-        let mut given: Vec<String> = request.ext.exclude.clone();
-        for offer in &request.ext.offers {
-            let Some(own) = self.peers.get(peer) else { break };
-            if !own.machine.swarms().contains_key(&offer.swarm) {
-                continue;
-            }
-            let Some(swarm) = self.swarms.get(&offer.swarm) else {
-                continue;
-            };
-            let candidates = swarm.sample(&mut self.rng, 8, peer, &given);
-            let target = candidates
-                .into_iter()
-                .find(|target| self.takes_signals(target).is_some());
-            let Some(target) = target else { continue };
-            let Some(session) = self.takes_signals(&target) else {
-                continue;
-            };
-            push(session, offer, out);
-            given.push(target.to_string());
-            if let Some(own) = self.peers.get_mut(peer) {
-                own.offers.record(now, &target, &offer.oid);
-            }
-            sent += 1;
-        }
-        Some(sent)
     }
 
     /// The session to push to, for a peer that listed the extension and has a socket.

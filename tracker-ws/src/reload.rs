@@ -7,7 +7,15 @@ use crate::config::{Config, Invalid, differences};
 use crate::server::Shared;
 
 /// What is used once, at the start.
-const AT_START: [&str; 5] = ["certificate_lifetime", "create_key", "key", "listen", "log"];
+const AT_START: [&str; 7] = [
+    "certificate_lifetime",
+    "cost_map",
+    "create_key",
+    "key",
+    "listen",
+    "log",
+    "network_map",
+];
 
 /// Gives a [`crate::Server`] new settings.
 #[derive(Clone)]
@@ -54,10 +62,12 @@ impl Reload {
         if !changes.applied.is_empty() {
             self.shared.configure(Config {
                 certificate_lifetime: now.certificate_lifetime,
+                cost_map: now.cost_map.clone(),
                 create_key: now.create_key,
                 key: now.key.clone(),
                 listen: now.listen,
                 log: now.log,
+                network_map: now.network_map.clone(),
                 ..config
             });
         }

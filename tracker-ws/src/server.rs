@@ -19,6 +19,7 @@ use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, MAX_FRAME, Request, Requ
 use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::cost_map::{CostMap, CostMapError};
 use crate::http::{self, Dialect, Upgraded};
 use crate::key::{KeyError, TrackerKey};
 use crate::limits::{SocketPermit, Sockets};
@@ -59,6 +60,9 @@ pub enum ServerError {
         /// Was it to be made?
         create: bool,
     },
+    /// The maps of networks and costs cannot be used.
+    #[error(transparent)]
+    CostMap(#[from] CostMapError),
     /// The system gives no random numbers.
     #[error("no random numbers from the system: {0}")]
     Random(SysError),
@@ -186,12 +190,16 @@ impl Server {
             tracker_key = key.public_text(),
             "certificates can be checked with"
         );
+        let mut registry = Registry::new(config.registry(), rng()?);
+        if let (Some(network_map), Some(cost_map)) = (&config.network_map, &config.cost_map) {
+            registry.set_cost_map(Some(Arc::new(CostMap::read(network_map, cost_map)?)));
+        }
         let lifetime = config.certificate_lifetime.as_secs();
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),
             torrents: Mutex::new(Torrents::new(config.torrents(), rng()?)),
             nonces: Mutex::new(Nonces::new(rng()?.random())),
-            registry: Mutex::new(Registry::new(config.registry(), rng()?)),
+            registry: Mutex::new(registry),
             rng: Mutex::new(rng()?),
             clock: Clock::start(),
             sessions: Sessions::default(),
@@ -309,11 +317,12 @@ async fn connection(
         }
     };
     let local = stream.local_addr()?;
+    let from = stream.peer_addr()?.ip().to_canonical();
     let Some(Upgraded {
         dialect,
         stream,
         rest,
-    }) = http::serve(shared, stream, local).await?
+    }) = http::serve(shared, stream, local, from).await?
     else {
         return Ok(());
     };
@@ -327,7 +336,7 @@ async fn connection(
     shared.metrics.accepted();
     let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
     match dialect {
-        Dialect::Ppsp => socket::run(shared, socket, id, Session::new(shared, id, local)).await,
+        Dialect::Ppsp => socket::run(shared, socket, id, Session::new(shared, id, local, from)).await,
         Dialect::WebTorrent => socket::run(shared, socket, id, WebTorrent::new(shared, id)).await,
     }
     Ok(())

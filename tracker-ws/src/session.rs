@@ -1,6 +1,6 @@
 //! One peer's session on a socket: proves who it is, limits its rate, carries out its requests.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rand::Rng;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -52,6 +52,8 @@ pub(crate) struct Session<'a> {
     signals: Bucket,
     receivers: Receivers,
     patience: Bucket,
+    /// Where the connection comes from.
+    from: IpAddr,
 }
 
 /// Origins a peer may have signed.
@@ -77,8 +79,8 @@ pub(crate) fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
 }
 
 impl<'a> Session<'a> {
-    /// The session of a new socket. `local` is the address the peer connected to.
-    pub(crate) fn new(shared: &'a Shared, id: SessionId, local: SocketAddr) -> Self {
+    /// The session of a new socket. `local` is the address the peer connected to, `from` the one it came from.
+    pub(crate) fn new(shared: &'a Shared, id: SessionId, local: SocketAddr, from: IpAddr) -> Self {
         let (now, config) = (shared.clock.now(), shared.config());
         let mut nonce = [0; NONCE_LEN];
         shared.random(|rng| rng.fill_bytes(&mut nonce));
@@ -94,6 +96,7 @@ impl<'a> Session<'a> {
             signals: Bucket::new(now, config.signals),
             receivers: Receivers::default(),
             patience: Bucket::new(now, PATIENCE),
+            from,
         }
     }
 
@@ -168,7 +171,7 @@ impl<'a> Session<'a> {
             }
             self.shared
                 .registry()
-                .attach(now, self.id, &request.peer_id, &mut out);
+                .attach(now, self.id, self.from, &request.peer_id, &mut out);
         }
         let supports = &request.ext.supports;
         if matches!(request.body, RequestBody::Connect(_)) && !supports.is_empty() {

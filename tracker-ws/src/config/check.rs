@@ -104,6 +104,9 @@ impl Config {
         if !self.ppsp && !self.webtorrent {
             return invalid("ppsp", "no dialect is spoken: webtorrent is off too");
         }
+        if self.network_map.is_some() != self.cost_map.is_some() {
+            return invalid("cost_map", "it and network_map need each other");
+        }
         if self.create_key && self.key.is_none() {
             return invalid("create_key", "no key is named");
         }

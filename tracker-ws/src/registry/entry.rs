@@ -3,15 +3,21 @@
 use std::cmp::Reverse;
 
 use tracker_protocol::server::{Peer, Timestamp};
-use tracker_protocol::{Connect, PeerAddr, PeerInfo, PeerInfoExt, PeerMode, PeerStatus};
+use tracker_protocol::{
+    AbilityNat, AddressKind, Connect, PeerAddr, PeerInfo, PeerInfoExt, PeerMode, PeerStatus,
+};
 
+use super::location::Location;
 use crate::limits::Bucket;
 use crate::relay::Offers;
 use crate::reports::Reports;
+use crate::selection::Candidate;
 
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) machine: Peer,
+    since: Timestamp,
+    pub(super) location: Location,
     pub(super) takes_signals: bool,
     /// As last told, best first. A browser has none.
     addresses: Vec<PeerAddr>,
@@ -26,9 +32,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(machine: Peer) -> Self {
+    pub(super) fn new(now: Timestamp, machine: Peer, location: Location) -> Self {
         Self {
             machine,
+            since: now,
+            location,
             takes_signals: false,
             addresses: Vec::new(),
             status: PeerStatus::default(),
@@ -57,10 +65,39 @@ impl Entry {
         }
     }
 
+    /// Is there any way to reach it?
+    pub(super) fn is_dialable(&self) -> bool {
+        self.takes_signals || self.has_port()
+    }
+
+    fn has_port(&self) -> bool {
+        self.addresses.iter().any(|address| address.port > 0)
+    }
+
+    /// What counts when it is chosen, or not, for a list of this swarm. `cost` is that of its traffic to who asks.
+    pub(super) fn candidate(&self, now: Timestamp, swarm_id: &str, cost: f32) -> Candidate<'_> {
+        let report = self.reports.get(swarm_id);
+        let nat = self.addresses.first().map(|best| match best.kind {
+            Some(AddressKind::Host) | None => AbilityNat::NoNat,
+            Some(AddressKind::Reflexive) => AbilityNat::Stun,
+            Some(AddressKind::Proxy) => AbilityNat::Turn,
+        });
+        let reported = report.map(|report| report.available_bandwidth / 1000);
+        Candidate {
+            address: self.location.address,
+            cost,
+            status: &self.status,
+            nat,
+            links: report.map(|report| report.concurrent_links),
+            online: now.saturating_sub(self.since) / 1_000_000,
+            upload: self.status.up_kbps.or(reported),
+        }
+    }
+
     /// How it is listed in a swarm: once per address, best first, `most` times at most; once without one.
     pub(super) fn listed(&self, peer_id: &str, swarm_id: &str, most: usize) -> Vec<PeerInfo> {
         let mut via = Vec::new();
-        if self.addresses.iter().any(|address| address.port > 0) {
+        if self.has_port() {
             via.push("udp".to_owned());
         }
         if self.takes_signals {

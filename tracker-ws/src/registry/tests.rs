@@ -3,8 +3,8 @@
 use rand::SeedableRng;
 use tracker_protocol::{
     Action, AddressKind, AddressType, Auth, ChunkMap, Connect, Find, FromTracker, IpAddress,
-    MAX_CERTIFICATES, MapReport, PeerAddr, PeerInfoExt, Qos, RequestExt, Role, Stat, StatExt, SwarmAction,
-    connect_action, peer_id_of,
+    MAX_CERTIFICATES, MapReport, PeerAddr, PeerInfoExt, PeerNum, Qos, RequestExt, Role, Stat, StatExt,
+    SwarmAction, connect_action, peer_id_of,
 };
 
 use super::*;
@@ -19,10 +19,18 @@ struct Test {
     transaction: u32,
     /// Handed in with every request.
     certificates: Vec<IssuedCertificate>,
+    /// Where posts come from, unless each peer's do from a block of its own.
+    post_from: Option<IpAddr>,
 }
 
 fn id(peer: u64) -> String {
     peer_id_of(&peer.to_be_bytes())
+}
+
+/// Of a block of its own.
+fn address_of(peer: u64) -> IpAddr {
+    let peer = u16::try_from(peer).unwrap().to_be_bytes();
+    IpAddr::from([10, peer[0], peer[1], 1])
 }
 
 fn certificate_of(swarm: &str, cert: &str) -> IssuedCertificate {
@@ -64,6 +72,7 @@ impl Test {
             now: 0,
             transaction: 0,
             certificates: Vec::new(),
+            post_from: None,
         }
     }
 
@@ -82,7 +91,8 @@ impl Test {
 
     fn attach(&mut self, session: SessionId, peer: u64) -> Vec<Outgoing> {
         let mut out = Vec::new();
-        self.registry.attach(self.now, session, &id(peer), &mut out);
+        self.registry
+            .attach(self.now, session, address_of(peer), &id(peer), &mut out);
         out
     }
 
@@ -679,9 +689,10 @@ impl Test {
             ext,
         };
         let frame = request.encode().unwrap();
+        let from = self.post_from.unwrap_or_else(|| address_of(peer));
         let answer = self
             .registry
-            .post(self.now, &request, &frame, "nonce", Vec::new());
+            .post(self.now, from, &request, &frame, "nonce", Vec::new());
         let code = answer.code;
         let FromTracker::Response(response) = FromTracker::decode(&answer.frame).unwrap() else {
             panic!("{answer:?}")
@@ -854,7 +865,7 @@ fn reports_are_kept_while_a_peer_is_a_member_and_told_to_nobody() {
 #[test]
 fn posted_requests_keep_a_peer_alive_without_a_socket() {
     let mut test = Test::with_peers(1..2);
-    test.post_connect(2, vec![join(A)], Vec::new());
+    test.post_connect(2, vec![join(A)], vec![address(2, 1)]);
     assert_eq!(test.find(1, A), Ok(ids(&[2])));
     test.now = 90 * SECOND;
     assert_eq!(test.find(1, A), Ok(ids(&[2])));
@@ -872,7 +883,18 @@ fn posted_requests_keep_a_peer_alive_without_a_socket() {
 
 #[test]
 fn a_peer_that_lost_its_socket_may_go_on_without_one() {
-    let mut test = Test::with_peers(1..3);
+    let mut test = Test::with_peers(1..2);
+    test.attach(2, 2);
+    let connect = Connect {
+        swarm_action: vec![join(A)],
+        peer_addr: vec![address(2, 1)],
+        ..Connect::default()
+    };
+    let ext = RequestExt {
+        supports: vec![SUPPORTS_SIGNAL.to_owned()],
+        ..RequestExt::default()
+    };
+    test.request(2, RequestBody::Connect(connect), ext);
     test.registry.detach(test.now, 2);
     assert_eq!(test.find(1, A), Ok(Vec::new()));
     let response = test.post(2, RequestBody::StatReport(Vec::new()), RequestExt::default());
@@ -959,7 +981,9 @@ fn a_repeated_last_leave_is_answered_by_both_faces() {
             Face::Post => match test.registry.repeated(now, &request, &frame) {
                 Some(answer) => (ErrorCode::NoError, answer),
                 None => {
-                    let answer = test.registry.post(now, &request, &frame, "nonce", Vec::new());
+                    let answer =
+                        test.registry
+                            .post(now, address_of(1), &request, &frame, "nonce", Vec::new());
                     (answer.code, answer.frame)
                 }
             },
@@ -1025,9 +1049,154 @@ fn the_largest_addresses_fit_a_frame() {
             ..PeerNum::default()
         }),
     });
-    let response = test.post(1, find, RequestExt::default());
+    test.post_connect(95, vec![join(&swarms[0])], Vec::new());
+    let response = test.post(95, find, RequestExt::default());
     let listed = &response.swarm_result[0].peer_group.as_ref().unwrap().peer_info;
     assert_eq!(listed.len(), 87);
     let peers: std::collections::BTreeSet<_> = listed.iter().map(|info| &info.peer_id).collect();
     assert_eq!(peers.len(), 29);
+}
+
+#[test]
+fn peers_that_cannot_be_reached_are_not_listed() {
+    let mut test = Test::with_peers(1..2);
+    test.attach(2, 2);
+    let connect = |peer_addr| {
+        RequestBody::Connect(Connect {
+            swarm_action: vec![join(A)],
+            peer_addr,
+            ..Connect::default()
+        })
+    };
+    test.request(2, connect(Vec::new()), RequestExt::default());
+    assert_eq!(test.find(1, A), Ok(Vec::new()));
+    let portless = PeerAddr {
+        port: 0,
+        ..address(2, 1)
+    };
+    test.request(2, connect(vec![portless]), RequestExt::default());
+    assert_eq!(test.find(1, A), Ok(Vec::new()));
+    test.request(2, connect(vec![address(2, 1)]), RequestExt::default());
+    assert_eq!(test.find(1, A), Ok(ids(&[2])));
+}
+
+#[test]
+fn seeders_are_told_of_leeches_only() {
+    let mut test = Test::with_peers(1..2);
+    for seeder in [2, 3] {
+        test.attach(seeder, seeder);
+        let seeds = connect_action(A, Action::Join, PeerMode::Seeder);
+        test.connect(seeder, vec![seeds], Vec::new());
+    }
+    assert_eq!(test.find(1, A), Ok(ids(&[2, 3])));
+    assert_eq!(test.find(2, A), Ok(ids(&[1])));
+}
+
+#[test]
+fn where_a_connection_comes_from_counts_and_is_told_to_nobody() {
+    let mut test = Test::new();
+    let address = IpAddr::from([203, 0, 113, 77]);
+    for peer in 1..20 {
+        test.registry.attach(0, peer, address, &id(peer), &mut Vec::new());
+        test.connect(peer, vec![join(A)], Vec::new());
+    }
+    for peer in 20..30 {
+        test.attach(peer, peer);
+        test.connect(peer, vec![join(A)], Vec::new());
+    }
+    for _ in 0..50 {
+        let find = RequestBody::Find(Find {
+            swarm_id: A.to_owned(),
+            peer_num: Some(PeerNum {
+                peer_count: Some(8),
+                ..PeerNum::default()
+            }),
+        });
+        let response = test.request(25, find, RequestExt::default()).0;
+        assert!(!response.encode().unwrap().contains("203.0.113"));
+        let listed = &response.swarm_result[0].peer_group.as_ref().unwrap().peer_info;
+        let of_block = (1..20)
+            .map(id)
+            .filter(|id| listed.iter().any(|info| info.peer_id == *id));
+        assert_eq!((listed.len(), of_block.count() <= 2), (8, true));
+    }
+}
+
+/// 5 in each of PID1's blocks, 5 in PID2's, 60 in PID3, by the map of RFC 7285's example.
+#[test]
+fn near_peers_come_first_by_an_alto_map() {
+    let document = |name, text| crate::cost_map::Document { name, text };
+    let costs = CostMap::parse(
+        document("network", include_str!("../../tests/alto/network-map.json")),
+        document("costs", include_str!("../../tests/alto/cost-map.json")),
+    );
+    let costs = Arc::new(costs.unwrap());
+    let address = |peer: u64| {
+        let last = u8::try_from(peer).unwrap();
+        IpAddr::from(match peer {
+            0..5 => [192, 0, 2, last],
+            5..10 => [198, 51, 100, last],
+            10..15 => [198, 51, 100, 128 + last],
+            _ => [203, 0, last, 1],
+        })
+    };
+    let mut test = Test::new();
+    for peer in 0..75 {
+        test.registry
+            .attach(0, peer, address(peer), &id(peer), &mut Vec::new());
+        test.connect(peer, vec![join(A)], Vec::new());
+    }
+    let find = || {
+        RequestBody::Find(Find {
+            swarm_id: A.to_owned(),
+            peer_num: Some(PeerNum {
+                peer_count: Some(8),
+                ..PeerNum::default()
+            }),
+        })
+    };
+    let groups = |test: &mut Test, asker: u64| {
+        let (mut first, mut listed) = ([0; 3], [0; 3]);
+        for _ in 0..200 {
+            let response = match asker {
+                0 | 20 => test.request(asker, find(), RequestExt::default()).0,
+                _ => {
+                    test.now += SECOND;
+                    test.post(asker, find(), RequestExt::default())
+                }
+            };
+            let infos = &response.swarm_result[0].peer_group.as_ref().unwrap().peer_info;
+            assert_eq!(infos.len(), 8);
+            for (place, info) in infos.iter().enumerate() {
+                let peer = (0..75).find(|peer| id(*peer) == info.peer_id).unwrap();
+                let group = match peer {
+                    0..10 => 0,
+                    10..15 => 1,
+                    _ => 2,
+                };
+                listed[group] += 1;
+                first[group] += usize::from(place == 0);
+            }
+        }
+        (first, listed)
+    };
+    // Without a map a first place is one of PID1's in 9 of 74 cases.
+    let (first, _) = groups(&mut test, 0);
+    assert!(first[0] < 60, "{first:?}");
+    test.registry.set_cost_map(Some(costs));
+    // To PID3, too, traffic costs least from PID1: the other way it would cost the most.
+    for asker in [0, 20] {
+        let (first, listed) = groups(&mut test, asker);
+        assert!(first[0] > 140, "{asker}: {first:?}");
+        // Two of each block and no more, which is why the rest is from farther away.
+        assert!(listed[0] > 600 && listed[0] <= 800, "{asker}: {listed:?}");
+    }
+    // One that posts from 192.0.2.99.
+    test.post_from = Some(IpAddr::from([192, 0, 2, 99]));
+    test.post_connect(75, vec![join(A)], Vec::new());
+    let (first, _) = groups(&mut test, 75);
+    assert!(first[0] > 140, "{first:?}");
+    test.registry.set_cost_map(None);
+    let (first, _) = groups(&mut test, 0);
+    assert!(first[0] < 60, "{first:?}");
 }

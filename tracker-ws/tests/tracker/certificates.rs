@@ -147,6 +147,7 @@ async fn sizes_and_roles_are_told() {
     let mut first = TestPeer::open(&url, 1).await;
     let ext = RequestExt {
         auth: Some(first.auth()),
+        supports: vec![SUPPORTS_SIGNAL.to_owned()],
         status: Some(PeerStatus {
             role: Some(Role::Super),
             battery: Some(7),

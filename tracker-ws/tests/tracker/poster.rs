@@ -172,8 +172,27 @@ impl Poster {
         response
     }
 
-    pub async fn connect(&mut self, actions: Vec<SwarmAction>) -> Response {
-        self.ask(connect_body(actions), RequestExt::default()).await
+    /// With an address: nothing can be pushed to it, so without one it would not be listed.
+    pub async fn connect(&mut self, swarm_action: Vec<SwarmAction>) -> Response {
+        let address = PeerAddr {
+            ip_address: IpAddress {
+                address_type: AddressType::Ipv4,
+                address: "198.51.100.7".to_owned(),
+            },
+            port: 6778,
+            priority: 1,
+            kind: Some(AddressKind::Host),
+            connection: None,
+            asn: None,
+            peer_protocol: None,
+        };
+        let connect = Connect {
+            swarm_action,
+            peer_addr: vec![address],
+            ..Connect::default()
+        };
+        self.ask(RequestBody::Connect(connect), RequestExt::default())
+            .await
     }
 
     pub async fn find(&mut self, swarm: &str, count: Option<u64>) -> Response {

@@ -135,3 +135,31 @@ async fn says_what_is_wrong() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_cost_map_that_cannot_be_used_is_named() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alto/");
+    let (network, costs) = (
+        format!("{folder}network-map.json"),
+        format!("{folder}cost-map.json"),
+    );
+    let maps =
+        |network: &str, costs: &str| ["--network-map", network, "--cost-map", costs].map(str::to_owned);
+    let swapped = maps(&costs, &network);
+    let swapped = swapped.each_ref().map(String::as_str);
+    for (arguments, expected) in [
+        (&swapped[..], "cost-map.json: network-map: missing"),
+        (&swapped[..2], "--cost-map <FILE>"),
+    ] {
+        let output = within("end", command(arguments).output()).await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(expected), "{said}");
+    }
+    let good = maps(&network, &costs);
+    let mut arguments = vec!["--listen", "127.0.0.1:0"];
+    arguments.extend(good.iter().map(String::as_str));
+    let mut child = command(&arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = within("first line", lines.next_line()).await.unwrap();
+    assert!(line.is_some_and(|line| line.starts_with("tracker-ws listening on ")));
+}
