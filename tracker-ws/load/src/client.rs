@@ -1,0 +1,158 @@
+//! One peer: makes offers, answers those of others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use futures_util::{SinkExt, StreamExt};
+use rand::RngExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tracker_protocol::SUBPROTOCOL;
+
+use crate::dialect::{Dialect, Incoming, Speaker};
+use crate::tally::Tally;
+
+/// What every peer does.
+#[derive(Clone)]
+pub struct Load {
+    /// How the tracker is spoken to.
+    pub dialect: Dialect,
+    /// Offers in a round.
+    pub offers: u32,
+    /// A session description.
+    pub sdp: Arc<str>,
+    /// From the beginning of a round to that of the next; `None`: one follows the other.
+    pub every: Option<Duration>,
+    /// No rounds at all.
+    pub idle: bool,
+}
+
+/// A member of a swarm.
+pub struct Client {
+    load: Load,
+    speaker: Speaker,
+    socket: WebSocketStream<TcpStream>,
+    /// Frames that the tracker has not taken yet.
+    waiting: u32,
+}
+
+impl Client {
+    /// Connects and joins.
+    pub async fn join(url: &str, load: Load, number: u32, swarm: u32) -> Result<Self> {
+        let mut request = url.into_client_request()?;
+        if load.dialect == Dialect::Ppsp {
+            let protocol = SUBPROTOCOL.parse()?;
+            request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
+        }
+        let authority = request.uri().authority().context("no host")?.to_string();
+        let stream = TcpStream::connect(&authority).await?;
+        stream.set_nodelay(true)?;
+        let small = WebSocketConfig::default()
+            .read_buffer_size(4096)
+            .write_buffer_size(0);
+        let (socket, _) = client_async_with_config(request, stream, Some(small)).await?;
+        let mut client = Self {
+            speaker: Speaker::new(load.dialect, number, swarm, load.sdp.clone())?,
+            load,
+            socket,
+            waiting: 0,
+        };
+        let hello = match client.load.dialect {
+            Dialect::Webtorrent => None,
+            Dialect::Ppsp => match client.next().await? {
+                Incoming::Hello(hello) => Some(hello),
+                other => bail!("no HELLO: {other:?}"),
+            },
+        };
+        let join = client.speaker.join(hello.as_deref(), url)?;
+        client.send(join).await?;
+        loop {
+            match client.next().await? {
+                Incoming::Taken(_) => return Ok(client),
+                // Others have begun already.
+                Incoming::Offer { .. } => {}
+                other => bail!("no answer: {other:?}"),
+            }
+        }
+    }
+
+    async fn send(&mut self, frame: String) -> Result<()> {
+        Ok(self.socket.send(Message::text(frame)).await?)
+    }
+
+    async fn next(&mut self) -> Result<Incoming> {
+        loop {
+            match self.socket.next().await.context("closed")?? {
+                Message::Text(text) => return self.speaker.read(&text),
+                Message::Close(close) => bail!("closed: {close:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    async fn begin(&mut self, tally: &Tally) -> Result<()> {
+        let frame = self.speaker.begin(self.load.offers, tally.now())?;
+        self.waiting += 1;
+        if self.load.dialect == Dialect::Webtorrent {
+            tally.made(self.load.offers);
+        }
+        self.send(frame).await
+    }
+
+    /// Carries on until something goes wrong.
+    pub async fn run(mut self, tally: Arc<Tally>, mut started: watch::Receiver<bool>) -> Result<()> {
+        while !*started.borrow_and_update() {
+            tokio::select! {
+                changed = started.changed() => changed?,
+                incoming = self.next() => drop(incoming?),
+            }
+        }
+        let closed = self.load.every.is_none() && !self.load.idle;
+        // Nobody begins at the same time as another.
+        let every = self.load.every.unwrap_or(Duration::from_secs(3600));
+        let first = Instant::now() + every.mul_f64(rand::rng().random());
+        let mut rounds = interval_at(first, every);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        if closed {
+            self.begin(&tally).await?;
+        }
+        loop {
+            let incoming = tokio::select! {
+                incoming = self.next() => incoming?,
+                _ = rounds.tick(), if !closed => {
+                    self.begin(&tally).await?;
+                    continue;
+                }
+            };
+            match incoming {
+                Incoming::Hello(_) => bail!("a second HELLO"),
+                Incoming::Taken(peers) => {
+                    self.waiting = self.waiting.saturating_sub(1);
+                    for peer in peers {
+                        let offer = self.speaker.offer(&peer, tally.now())?;
+                        tally.made(1);
+                        self.waiting += 1;
+                        self.send(offer).await?;
+                    }
+                    if closed && self.waiting == 0 {
+                        self.begin(&tally).await?;
+                    }
+                }
+                Incoming::Offer { from, id, made } => {
+                    tally.offer(made);
+                    let answer = self.speaker.answer(&from, &id)?;
+                    // WebTorrent's tracker takes answers without a word.
+                    self.waiting += u32::from(self.load.dialect == Dialect::Ppsp);
+                    self.send(answer).await?;
+                }
+                Incoming::Answer(made) => tally.answer(made),
+            }
+        }
+    }
+}

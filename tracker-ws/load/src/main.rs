@@ -1,0 +1,143 @@
+//! `tracker-load`: many peers of one tracker, from one thread. Says how many envelopes were relayed, how long they took,
+//! and what the tracker spent on them.
+//!
+//! * Open loop (`--rate`): offers come at a fixed rate, whatever the tracker makes of it, so waiting is not left out.
+//! * Closed loop (no `--rate`): every peer makes its next offers when the tracker has taken the last ones.
+//! * `--idle`: nothing but registered peers, for their memory.
+//!
+//! Offers carry the time when they were made in their IDs, and are answered at once by whoever gets them.
+
+mod client;
+mod dialect;
+mod process;
+mod tally;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use client::{Client, Load};
+use dialect::Dialect;
+use process::Process;
+use tally::Tally;
+
+/// Puts load on a WebSocket tracker.
+#[derive(Parser)]
+struct Options {
+    /// The tracker, e.g. ws://127.0.0.1:8000/ppsp or ws://127.0.0.1:8000/announce
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// What it is spoken to in
+    #[arg(long, value_enum, default_value_t = Dialect::Ppsp)]
+    dialect: Dialect,
+    /// Peers, each on a socket of its own
+    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
+    sockets: u32,
+    /// Swarms that they are spread over
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    swarms: u32,
+    /// Offers that a peer makes at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10))]
+    offers: u32,
+    /// Bytes of a session description
+    #[arg(long, value_name = "BYTES", default_value_t = 1200)]
+    sdp: usize,
+    /// Offers of all peers in a second; none: as many as the tracker takes
+    #[arg(long, value_name = "COUNT", conflicts_with = "idle")]
+    rate: Option<f64>,
+    /// Only registers the peers
+    #[arg(long)]
+    idle: bool,
+    /// How long it is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    seconds: u64,
+    /// The tracker's process: its CPU time and memory are told, too
+    #[arg(long)]
+    pid: Option<u32>,
+}
+
+/// Sockets opened beside each other.
+const OPENING: usize = 32;
+/// Before anything is counted.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    ensure!(
+        options.rate.is_none_or(|rate| rate > 0.0),
+        "--rate: not more than 0"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    runtime.block_on(run(&options))
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let tracker = options.pid.map(Process);
+    let before = tracker.map(Process::resident).transpose()?;
+    let tally = Arc::new(Tally::new());
+    // Never moves before the measurement has begun, and tells all peers at once.
+    let (start, started) = watch::channel(false);
+    let load = Load {
+        dialect: options.dialect,
+        offers: options.offers,
+        sdp: "a".repeat(options.sdp).into(),
+        every: options
+            .rate
+            .map(|rate| Duration::from_secs_f64(f64::from(options.sockets * options.offers) / rate)),
+        idle: options.idle,
+    };
+    let mut clients = tokio::task::JoinSet::new();
+    let mut numbers = 0..options.sockets;
+    let mut opening = tokio::task::JoinSet::new();
+    loop {
+        while opening.len() < OPENING
+            && let Some(number) = numbers.next()
+        {
+            let (url, load) = (options.url.clone(), load.clone());
+            let swarm = number % options.swarms;
+            opening.spawn(async move { Client::join(&url, load, number, swarm).await });
+        }
+        let Some(joined) = opening.join_next().await else {
+            break;
+        };
+        let client = joined?.with_context(|| options.url.clone())?;
+        clients.spawn(client.run(tally.clone(), started.clone()));
+    }
+    println!("{} peers in {} swarms", options.sockets, options.swarms);
+    if let (Some(tracker), Some(before)) = (tracker, before) {
+        // What registering took for a moment is given back.
+        sleep(WARM_UP).await;
+        let after = tracker.resident()?;
+        let each = after.saturating_sub(before) as f64 / f64::from(options.sockets) / 1024.0;
+        println!(
+            "memory: {:.1} MiB, {each:.2} KiB a peer",
+            after as f64 / 1048576.0
+        );
+    }
+    if options.idle {
+        return Ok(());
+    }
+    start.send_replace(true);
+    sleep(WARM_UP).await;
+    tally.begin();
+    let cpu = tracker.map(Process::cpu).transpose()?;
+    let began = Instant::now();
+    sleep_until(began + Duration::from_secs(options.seconds)).await;
+    let took = began.elapsed();
+    let cpu = match (tracker, cpu) {
+        (Some(tracker), Some(before)) => Some(tracker.cpu()? - before),
+        _ => None,
+    };
+    if let Some(ended) = clients.try_join_next() {
+        ended?.with_context(|| format!("{} peers of {} are left", clients.len(), options.sockets))?;
+    }
+    tally.print(took, cpu);
+    Ok(())
+}
