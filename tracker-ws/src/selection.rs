@@ -16,8 +16,11 @@ use tracker_protocol::PeerNum;
 pub(crate) use candidate::Candidate;
 use prefix::Prefix;
 
-/// Members that are drawn for one list: enough for the best of them to be good, and few enough to look at each.
-pub(crate) const DRAWS: usize = 64;
+/// Members that are drawn for each place: enough for the best of them to be good. Looking at one costs half a microsecond
+/// in a large swarm, whose peers are in no cache, and that is most of what a list costs.
+const DRAWS_PER_PLACE: usize = 4;
+/// Least and most members that are drawn for one list.
+const DRAWS: (usize, usize) = (16, 64);
 /// One place in so many is drawn uniformly at random, and at least one of each list.
 const RANDOM_PLACE: usize = 5;
 /// Swarms with fewer members than this have each list name somebody strong.
@@ -34,6 +37,11 @@ pub(crate) struct Wish<'a> {
     pub(crate) region: Option<&'a str>,
     /// Members of the swarm.
     pub(crate) members: usize,
+}
+
+/// How many members to draw for a list of `count`.
+pub(crate) fn draws(count: usize) -> usize {
+    (DRAWS_PER_PLACE * count).clamp(DRAWS.0, DRAWS.1)
 }
 
 /// Chooses from candidates that are in uniformly random order. Returns their indices, the best likely first. Of

@@ -1,6 +1,9 @@
 //! The example of RFC 7285 §11.2.1.7 and §11.2.3.7 (with one version tag in both, which the RFC's have not), and what may be
 //! wrong with a pair of maps.
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::*;
 
 const NETWORK: &str = include_str!("../../tests/alto/network-map.json");
@@ -167,4 +170,33 @@ fn files_are_read() {
     assert!(missing.contains("c.json: No such file"), "{missing}");
     std::fs::write(&costs, COSTS).unwrap();
     assert_eq!(CostMap::read(&network, &costs).unwrap().default_cost(), 20.0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever a server sends, a map is made of it or it is refused, and then every cost is one that can be compared.
+    #[test]
+    fn broken_documents_do_no_harm(
+        cuts in proptest::collection::vec((any::<bool>(), any::<Index>(), any::<Index>()), 1..4),
+        addresses in proptest::collection::vec((any::<u32>(), any::<u128>()), 1..8),
+    ) {
+        let mut texts = [NETWORK.to_owned(), COSTS.to_owned()];
+        // Lines taken out and put elsewhere: often still JSON, of another shape.
+        for (which, from, to) in cuts {
+            let text = &mut texts[usize::from(which)];
+            let mut lines: Vec<&str> = text.lines().collect();
+            let line = lines.remove(from.index(lines.len()));
+            lines.insert(to.index(lines.len() + 1), line);
+            *text = lines.join("\n");
+        }
+        if let Ok(map) = parse(&texts[0], &texts[1]) {
+            for (v4, v6) in addresses {
+                let (v4, v6) = (IpAddr::from(v4.to_be_bytes()), IpAddr::from(v6.to_be_bytes()));
+                for cost in [map.cost(v4, v6), map.cost(v6, v4), map.cost(v4, v4)] {
+                    prop_assert!((0.0..=map.default_cost()).contains(&cost));
+                }
+            }
+        }
+    }
 }

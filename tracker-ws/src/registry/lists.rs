@@ -6,7 +6,7 @@ use tracker_protocol::server::{Face, Timestamp};
 use tracker_protocol::{DEFAULT_PEERS, MAX_PEERS, PeerGroup, PeerMode, PeerNum, Request, SwarmResult};
 
 use super::{Outgoing, Registry, push};
-use crate::selection::{self, DRAWS, Wish};
+use crate::selection::{self, Wish};
 use crate::swarm::Swarm;
 
 /// Members that are drawn for those that have a chunk.
@@ -137,7 +137,10 @@ impl Registry {
         else {
             return Vec::new();
         };
-        let draws = if choice.near.is_some() { DRAWS_NEAR } else { DRAWS };
+        let draws = match choice.near {
+            Some(_) => DRAWS_NEAR,
+            None => selection::draws(choice.count),
+        };
         let drawn = swarm.sample(&mut self.rng, draws, choice.requester, choice.exclude);
         let serves_only = own.machine.swarms().get(choice.swarm_id) == Some(&PeerMode::Seeder);
         let cost = |from| {
@@ -149,14 +152,13 @@ impl Registry {
             let Some(entry) = self.peers.get(&peer) else {
                 continue;
             };
-            let mode = entry.machine.swarms().get(choice.swarm_id);
             let is_reachable = match choice.by_signal {
-                true => self.takes_signals(&peer).is_some(),
+                true => entry.takes_signals,
                 false => entry.is_dialable(),
             };
             // Two that have everything have nothing for each other.
             if is_reachable
-                && !(serves_only && mode == Some(&PeerMode::Seeder))
+                && !(serves_only && entry.machine.swarms().get(choice.swarm_id) == Some(&PeerMode::Seeder))
                 && choice.near.is_none_or(|chunk| entry.has(choice.swarm_id, chunk))
             {
                 candidates.push(entry.candidate(now, choice.swarm_id, cost(entry.location.pid)));
