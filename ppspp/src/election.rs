@@ -67,6 +67,8 @@ pub(crate) struct Turn {
     pub(crate) members: u32,
     /// How long this peer has known of the segment.
     pub(crate) waited: Duration,
+    /// How long the first copies get to spread before more are fetched; at least a segment's duration.
+    pub(crate) pace: Duration,
     /// How long ago the segment was published, if this peer can tell.
     pub(crate) age: Option<Duration>,
     /// How long it takes from the origin.
@@ -97,13 +99,10 @@ impl Turn {
         let at_once = if early { first * EARLY_WEIGHT } else { 0.0 };
         let (since, step) = match self.spreads {
             // What the first ones fetched spreads: it gets the time for that.
-            true if self.waited < self.duration => return at_once,
-            true => (self.waited, self.duration),
+            true if self.waited < self.pace => return at_once,
+            true => (self.waited, self.pace),
             // It should have been here by now, if the origin is not slow.
-            false => (
-                self.age.unwrap_or(self.waited),
-                (self.duration / 2).max(self.fetch),
-            ),
+            false => (self.age.unwrap_or(self.waited), (self.pace / 2).max(self.fetch)),
         };
         let waves = since.as_millis() / step.as_millis().max(1);
         at_once.max(first * f64::from(1 << waves.min(20)))
@@ -154,6 +153,7 @@ mod tests {
             known: 12,
             members,
             waited,
+            pace: DURATION,
             age: Some(learnt + waited),
             fetch: Duration::ZERO,
             spreads: false,

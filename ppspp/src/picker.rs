@@ -41,7 +41,7 @@ const UNKNOWN_FETCH: Duration = Duration::from_millis(700);
 const REST: Duration = Duration::from_secs(5);
 /// Longest rest.
 const LONGEST_REST: Duration = Duration::from_secs(120);
-/// A live chunk is asked of nobody who would need longer for it, in seconds, than this or half a segment.
+/// A live chunk is asked of nobody who would need longer for it, in seconds, than this or half of a segment's pace.
 const LIVE_ANSWER: f64 = 3.0;
 /// A live chunk that was asked for this long ago may be asked of another peer instead.
 const PATIENT: Duration = Duration::from_millis(700);
@@ -80,6 +80,13 @@ impl Demand {
             retry_at: now,
             ahead: false,
         }
+    }
+
+    /// How long a live segment of this length has to spread, at least its length: where players hold back for many short
+    /// segments, a third of what there is from when it is known to when it is needed. How fast a swarm spreads media
+    /// hardly depends on how they are cut.
+    fn pace(&self, length: Duration) -> Duration {
+        length.max(self.deadline.since(self.since) / 3)
     }
 
     /// Has the player asked for it?
@@ -273,7 +280,7 @@ impl ChunkPicker {
     fn in_order(&self, now: Timestamp, view: &View<'_>, order: &mut Vec<(usize, u64, u32)>) {
         order.clear();
         let keys = self.demands.iter().map(|(segment, demand)| {
-            let near = view.live.map_or(NEAR, |length| length.min(NEAR));
+            let near = view.live.map_or(NEAR, |length| demand.pace(length).min(NEAR));
             let rarity = if demand.deadline.since(now) <= near {
                 0
             } else {
@@ -481,7 +488,7 @@ impl<'a> Plan<'a> {
         }
         missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
         self.by_rarity(segment, missing);
-        missing.retain(|&chunk| !self.ask(chunk));
+        missing.retain(|&chunk| !self.ask(chunk, demand));
         // What some neighbour has will come from it when there is room.
         missing.retain(|&chunk| {
             !self
@@ -601,18 +608,18 @@ impl<'a> Plan<'a> {
     }
 
     /// Asks the peer that would have the chunk here first; `false` when nobody with room has it.
-    fn ask(&mut self, chunk: u32) -> bool {
+    fn ask(&mut self, chunk: u32, demand: &Demand) -> bool {
         let bytes = self.view.segments.chunk_length(chunk) as usize;
         let patience = self
             .view
             .live
-            .map(|length| (length.as_secs_f64() / 2.0).min(LIVE_ANSWER));
+            .map(|length| (demand.pace(length).as_secs_f64() / 2.0).min(LIVE_ANSWER));
         let best = self
             .lanes
             .iter_mut()
             .filter(|lane| lane.has.contains(chunk))
             .filter(|lane| match patience {
-                Some(patience) => lane.completion(bytes as f64) <= patience,
+                Some(patience) => lane.queued == 0.0 || lane.completion(bytes as f64) <= patience,
                 None => lane.room >= bytes,
             })
             .min_by(|a, b| a.cost(bytes as f64).total_cmp(&b.cost(bytes as f64)));
@@ -661,6 +668,7 @@ impl<'a> Plan<'a> {
             known,
             members: self.view.members,
             waited,
+            pace: demand.pace(duration),
             age: self.age(segment, duration),
             fetch: self.segment_fetch(),
             spreads: self

@@ -8,8 +8,6 @@ use ppspp::Timestamp;
 const MAX_LOADS: usize = 12;
 /// The same before anything can be played.
 const MAX_STARTING_LOADS: usize = 1;
-/// Segments between a live stream's edge and where a viewer starts (RFC 8216 §6.3.3).
-const HOLD_BACK: u32 = 3;
 
 /// What the player wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +61,8 @@ pub struct Player {
     segments: u32,
     /// Those that are listed: from here, before there.
     listed: (u32, u32),
+    /// Segments between a live stream's edge and where a viewer starts.
+    hold_back: u32,
     goal_us: u64,
     state: State,
     position: u64,
@@ -80,6 +80,7 @@ impl Player {
             segment_us,
             segments,
             listed: (0, segments),
+            hold_back: 0,
             goal_us,
             state: State::Loading { since: now },
             position: u64::from(start) * segment_us,
@@ -90,16 +91,18 @@ impl Player {
         }
     }
 
-    /// The same for a live stream: nothing is known before its playlist.
-    pub fn live(segments: u32, segment_us: u64, goal_us: u64, now: Timestamp) -> Self {
+    /// The same for a live stream, that starts `hold_back` segments before the edge: nothing is known before its
+    /// playlist.
+    pub fn live(segments: u32, segment_us: u64, goal_us: u64, hold_back: u32, now: Timestamp) -> Self {
         Self {
             listed: (0, 0),
+            hold_back,
             ..Self::new(segments, segment_us, goal_us, 0, now)
         }
     }
 
     /// A live stream's playlist names the segments from `first` on and before `next`. The first one says where to
-    /// start: [`HOLD_BACK`] segments before its end. So does one that no longer has what is to be played next.
+    /// start: that many segments before its end. So does one that no longer has what is to be played next.
     /// Returns whether there is anything new.
     pub fn listed(&mut self, first: u32, next: u32, now: Timestamp, actions: &mut Vec<Action>) -> bool {
         let fresh = self.listed.1 == 0;
@@ -108,9 +111,9 @@ impl Player {
         self.progress(now);
         let waits = !matches!(self.state, State::Playing { .. });
         if fresh {
-            self.position = u64::from(next.saturating_sub(HOLD_BACK)) * self.segment_us;
+            self.position = u64::from(next.saturating_sub(self.hold_back)) * self.segment_us;
         } else if waits && self.current() < first && !self.has(self.current()) {
-            self.jump(next.saturating_sub(HOLD_BACK), actions);
+            self.jump(next.saturating_sub(self.hold_back), actions);
             self.refresh(now, actions);
         }
         news
@@ -335,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_live_player_follows_the_playlist() {
-        let mut player = Player::live(100, 2 * SECOND, 30 * SECOND, at(0));
+        let mut player = Player::live(100, 2 * SECOND, 30 * SECOND, 3, at(0));
         assert_eq!(step(&mut player, 0), []);
         let mut actions = Vec::new();
         player.listed(0, 10, at(1), &mut actions);

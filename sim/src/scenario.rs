@@ -75,6 +75,13 @@ pub struct Live {
     pub published: u32,
     /// Segments that the playlist lists, and that peers keep.
     pub discard_window: u32,
+    /// How many segments before the edge a viewer starts: the playlist's `HOLD-BACK` (RFC 8216 §6.3.3 says three).
+    #[serde(default = "default_hold_back")]
+    pub hold_back: u32,
+}
+
+fn default_hold_back() -> u32 {
+    3
 }
 
 fn default_chunk_size() -> u32 {
@@ -389,6 +396,13 @@ impl Scenario {
             f64::from(live.discard_window),
             |window| (4.0..=1000.0).contains(&window),
             "4 to 1000",
+        )?;
+        let most = live.published.min(live.discard_window);
+        check(
+            "content.live.hold_back",
+            f64::from(live.hold_back),
+            |hold_back| (3.0..=f64::from(most)).contains(&hold_back),
+            "3 to content.live.published and content.live.discard_window",
         )?;
         let nothing = |key, found| check(key, found, |value| value == 0.0, "0 in a live stream");
         nothing("viewers.start_anywhere", self.viewers.start_anywhere)?;

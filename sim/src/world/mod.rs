@@ -314,9 +314,9 @@ impl World {
         let (segments, segment_us) = (self.content.segments(), self.content.segment_us());
         let peer = &mut self.peers[who as usize];
         peer.here = true;
-        peer.player = Some(if self.content.is_live() {
+        peer.player = Some(if let Some(live) = &self.scenario.content.live {
             peer.playlist_due = now;
-            Player::live(segments, segment_us, goal, now)
+            Player::live(segments, segment_us, goal, live.hold_back, now)
         } else {
             Player::new(segments, segment_us, goal, viewer.start, now)
         });
