@@ -845,6 +845,31 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_peer_with_nothing_to_do_is_asked_for_one_chunk() {
+        // So that it may show that it has become faster.
+        let demand = Demand::new(Timestamp(NOW.0 + 2_000_000), NOW);
+        let asked = |plan: &mut Plan<'_>| [1, 2].map(|chunk| plan.ask(chunk, &demand));
+        let slower = neighbours(&[(SLOW / 10, &[], LONG)]);
+        planned(&slower, &Origin::default(), 0, |plan| {
+            assert_eq!(asked(plan), [true, false])
+        });
+        let busy = neighbours(&[(SLOW / 10, &[3], LONG)]);
+        planned(&busy, &Origin::default(), 0, |plan| {
+            assert_eq!(asked(plan), [false, false])
+        });
+    }
+
+    #[test]
+    fn who_holds_back_for_many_short_segments_has_time() {
+        let length = Duration::from_secs(2);
+        let needed_in = |seconds| Demand::new(NOW + Duration::from_secs(seconds), NOW).pace(length);
+        assert_eq!(
+            [0, 6, 18, 30].map(needed_in),
+            [2, 2, 6, 10].map(Duration::from_secs)
+        );
+    }
+
+    #[test]
     fn a_chunk_stays_where_moving_it_brings_nothing() {
         let idle = (FAST, &[][..], LONG);
         // It has hardly been asked for.
