@@ -116,3 +116,66 @@ impl TokenRules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tracker_protocol::encode_base64url;
+
+    use super::*;
+
+    fn rules() -> TokenRules {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jwks.json");
+        // The example keys of RFC 7517 A.1 and RFC 8037 A.2.
+        let keys = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"},
+            {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        std::fs::write(&path, keys).unwrap();
+        TokenRules {
+            keys: TokenKeys::read(&[path]).unwrap(),
+            issuers: Vec::new(),
+            denied: HashSet::new(),
+        }
+    }
+
+    /// RFC 8037 A.4: signed rightly, with a payload that has no claims.
+    const EXAMPLE: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
+        hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+
+    #[test]
+    fn the_example_of_rfc_8037_is_signed_and_says_nothing() {
+        let rules = rules();
+        let payload = jws::verify(EXAMPLE, &rules.keys).unwrap();
+        assert_eq!(payload, b"Example of Ed25519 signing");
+        assert_eq!(rules.verify(Some(EXAMPLE), "", &[], 0), Err(TokenError::Invalid));
+        // A changed character anywhere, and it is signed no more.
+        for at in 0..EXAMPLE.len() {
+            let mut changed = EXAMPLE.as_bytes().to_vec();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(jws::verify(&changed, &rules.keys), None, "{changed}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_nobody_has_signed_is_no_token(
+            text in "[a-zA-Z0-9_.-]{0,80}",
+            header in prop_oneof![
+                Just(r#"{"alg":"ES256"}"#.to_owned()),
+                Just(r#"{"alg":"EdDSA"}"#.to_owned()),
+                "[ -~]{0,40}",
+            ],
+            claims in "[ -~]{0,40}",
+            signature in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let rules = rules();
+            let encoded = [header.as_bytes(), claims.as_bytes(), &signature].map(encode_base64url);
+            for token in [text, encoded.join(".")] {
+                let refused = rules.verify(Some(&token), "", &[], 0).unwrap_err();
+                prop_assert!(matches!(refused, TokenError::Invalid | TokenError::Missing));
+            }
+        }
+    }
+}

@@ -198,6 +198,8 @@ async fn another_certificate_is_shown_and_sockets_stay() {
     let second = identity.renew();
     let changes = reload.apply(config.clone()).unwrap();
     assert_eq!(changes.applied, ["tls_certificate: another certificate"]);
+    let resumed = dial(&url, &before).await.unwrap();
+    assert_eq!(resumed.get_ref().1.handshake_kind(), Some(HandshakeKind::Resumed));
     let after = connector(&second);
     assert!(dial(&url, &connector(&first)).await.is_err());
     let mut newcomer = open(&url, &after, 2).await;
