@@ -49,7 +49,7 @@ pub(crate) struct Session<'a> {
     /// Of the peer this socket has proven to be.
     key_blob: Option<[u8; KEY_BLOB_LEN]>,
     /// What its token allows.
-    grant: Option<Grant>,
+    grant: Option<Box<Grant>>,
     /// Wants to be told of new settings.
     takes_config: bool,
     strikes: u32,
@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
             return self.refuse_proof(&request, &reason);
         }
         let unix = Clock::unix_ms() / 1000;
-        if let Err(denied) = access.permits(self.grant.as_ref(), &request, unix) {
+        if let Err(denied) = access.permits(self.grant.as_deref(), &request, unix) {
             self.shared.metrics.denied(denied.reason);
             self.shared.sessions.deliver(out);
             let response = Response::failed(&request.transaction_id, denied.code, denied.reason);
@@ -223,7 +223,7 @@ impl<'a> Session<'a> {
             Some(known) if known != key_blob => return Err(auth::AuthError::NotOfKey.to_string()),
             _ => {}
         }
-        (self.key_blob, self.grant) = (Some(key_blob), grant);
+        (self.key_blob, self.grant) = (Some(key_blob), grant.map(Box::new));
         Ok(())
     }
 
