@@ -122,7 +122,7 @@ async fn a_proxy_header_of_somebody_else_is_refused() {
 #[tokio::test]
 async fn a_proxy_must_say_whose_connection_it_is_in_time() {
     let (url, reload) = start_with_reload(Config {
-        init_timeout: Duration::from_secs(1),
+        init_timeout: Duration::from_secs(3),
         ..behind_proxy_protocol()
     })
     .await;

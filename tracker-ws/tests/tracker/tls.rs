@@ -136,7 +136,7 @@ async fn peers_meet_over_tls() {
 async fn failed_handshakes_are_counted_and_keep_nobody_waiting() {
     let (identity, certificate) = Identity::new();
     let url = start(Config {
-        init_timeout: std::time::Duration::from_secs(1),
+        init_timeout: std::time::Duration::from_secs(3),
         ..identity.config()
     })
     .await;
