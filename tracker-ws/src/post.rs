@@ -21,6 +21,7 @@ use crate::nonces::NonceError;
 use crate::registry::Answer;
 use crate::server::Shared;
 use crate::session::origins;
+use crate::token::Grant;
 
 /// The media type of requests and answers (RFC 7846 §8.1).
 pub(crate) const MEDIA_TYPE: &str = "application/ppsp-tracker+json";
@@ -72,13 +73,16 @@ pub(crate) fn answer(shared: &Shared, door: Door, from: IpAddr, bearer: Option<&
             return Answer::of(&response).counted(shared, kind);
         }
     };
-    if let Err(denied) = permit(shared, door, bearer, &request) {
-        shared.metrics.denied(denied.reason);
-        let mut response = Response::failed(&request.transaction_id, denied.code, denied.reason);
-        response.ext.nonce = Some(next);
-        return Answer::of(&response).counted(shared, kind);
-    }
-    let certificates = shared.certificates_for(&key_blob, &request);
+    let grant = match permit(shared, door, bearer, &request) {
+        Ok(grant) => grant,
+        Err(denied) => {
+            shared.metrics.denied(denied.reason);
+            let mut response = Response::failed(&request.transaction_id, denied.code, denied.reason);
+            response.ext.nonce = Some(next);
+            return Answer::of(&response).counted(shared, kind);
+        }
+    };
+    let certificates = shared.certificates_for(&key_blob, grant.as_ref(), &request);
     let answer = shared
         .registry()
         .post(now, from, &request, frame, &next, certificates);
@@ -131,13 +135,19 @@ fn prove(shared: &Shared, door: Door, request: &Request) -> Result<[u8; KEY_BLOB
     Ok(key_blob)
 }
 
-/// May the peer that has proven itself make this request?
-fn permit(shared: &Shared, door: Door, bearer: Option<&str>, request: &Request) -> Result<(), Denied> {
+/// May the peer that has proven itself make this request? Returns what its token allows.
+fn permit(
+    shared: &Shared,
+    door: Door,
+    bearer: Option<&str>,
+    request: &Request,
+) -> Result<Option<Grant>, Denied> {
     let (access, now) = (shared.front.access(), Clock::unix_ms() / 1000);
     let token = request.ext.auth.as_ref().and_then(|auth| auth.token.as_deref());
     let audiences = origins(&shared.config().origins, door);
     let grant = access.grant(token.or(bearer), &request.peer_id, &audiences, now)?;
-    access.permits(grant.as_ref(), request, now)
+    access.permits(grant.as_ref(), request, now)?;
+    Ok(grant)
 }
 
 /// The origin of the same host's HTTP.

@@ -31,6 +31,7 @@ use crate::registry::Registry;
 use crate::reload::Reload;
 use crate::session::Session;
 use crate::socket::{self, Sessions};
+use crate::token::Grant;
 use crate::webtorrent::{Torrents, WebTorrent};
 
 /// Expired peers are looked for at least this often.
@@ -114,6 +115,7 @@ impl Shared {
     pub(crate) fn certificates_for(
         &self,
         key_blob: &[u8; KEY_BLOB_LEN],
+        grant: Option<&Grant>,
         request: &Request,
     ) -> Vec<IssuedCertificate> {
         // What others and strangers ask is refused, which needs no signature.
@@ -129,9 +131,11 @@ impl Shared {
             serial
         };
         let now = Clock::unix_ms() / 1000;
+        // Who is a member for as long as its token lasts has no certificate that lasts longer.
+        let until = grant.map_or(u64::MAX, |grant| grant.until);
         let mut certificates = Vec::new();
         for swarm in wanted_certificates(request) {
-            if let Some((issued, source)) = self.certificates.get(key_blob, swarm, now, serial) {
+            if let Some((issued, source)) = self.certificates.get(key_blob, swarm, now, until, serial) {
                 self.metrics.certified(source);
                 certificates.push(issued);
             }

@@ -186,7 +186,10 @@ impl<'a> Session<'a> {
             self.takes_config = supports.iter().any(|extension| extension == SUPPORTS_CONFIG);
         }
         let certificates = match &self.key_blob {
-            Some(key_blob) => self.shared.certificates_for(key_blob, &request),
+            Some(key_blob) => {
+                let grant = self.grant.as_deref();
+                self.shared.certificates_for(key_blob, grant, &request)
+            }
             None => Vec::new(),
         };
         let (code, limit) =

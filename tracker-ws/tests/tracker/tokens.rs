@@ -374,6 +374,28 @@ async fn a_token_that_ends_is_followed_by_another() {
 }
 
 #[tokio::test]
+async fn certificates_end_with_the_token() {
+    let (folder, portal) = (tempfile::tempdir().unwrap(), Portal::new(7));
+    let url = start(closed(&folder, &portal)).await;
+    let ends = now() + 600;
+    let mut peer = TestPeer::open(&url, 1).await;
+    peer.token = Some(portal.token(&with(claims(peer.id()), &json!({"exp":ends}))));
+    check("joins", &peer.connect(vec![join(A)]).await, None);
+    let mut poster = Poster::new(&url, 2).await;
+    poster.token = Some(portal.token(&with(claims(&poster.key.id), &json!({"exp":ends}))));
+    check("joins", &poster.connect(vec![join(A)]).await, None);
+    let wish = || RequestBody::Cert(A.to_owned());
+    for response in [
+        peer.ask(wish(), RequestExt::default()).await,
+        poster.ask(wish(), RequestExt::default()).await,
+    ] {
+        let certificates: Vec<u64> = response.ext.certs.iter().map(|issued| issued.expires).collect();
+        // With what clocks may differ by.
+        assert_eq!(certificates, [ends + 60], "{response:?}");
+    }
+}
+
+#[tokio::test]
 async fn keys_and_denied_tokens_are_read_again() {
     let (folder, portal) = (tempfile::tempdir().unwrap(), Portal::new(7));
     let denied = folder.path().join("denied.txt");
