@@ -48,23 +48,24 @@ impl Certificates {
         &self.key
     }
 
-    /// The certificate of a peer in a swarm (hex) at `now`, Unix seconds; `serial` draws its number. `None` when none
-    /// can be made, which is not the peer's fault.
+    /// The certificate of a peer in a swarm (hex) at `now`, Unix seconds, which ends at `until` or before; `serial` draws its
+    /// number. `None` when none can be made, which is not the peer's fault.
     pub(crate) fn get(
         &self,
         key_blob: &[u8; KEY_BLOB_LEN],
         swarm: &str,
         now: u64,
+        until: u64,
         serial: impl FnOnce() -> [u8; SERIAL_LEN],
     ) -> Option<(IssuedCertificate, Source)> {
         let name = (*key_blob, swarm.to_owned());
-        if let Some(known) = self.cache().get(&name, now, self.lifetime) {
+        if let Some(known) = self.cache().get(&name, now + self.lifetime / 2, until) {
             return Some((known, Source::Cache));
         }
         let mut serial = serial();
         // Positive, and of the same length always.
         serial[0] = serial[0] & 0x7f | 0x40;
-        let expires = now + self.lifetime;
+        let expires = until.min(now + self.lifetime);
         let membership = Membership::new(
             *key_blob,
             bytes_of(swarm),
@@ -121,10 +122,11 @@ struct Cache {
 }
 
 impl Cache {
-    /// One that has at least half of its life before it.
-    fn get(&self, name: &Name, now: u64, lifetime: u64) -> Option<IssuedCertificate> {
+    /// One that lasts for longer than `least`, or as long as it may.
+    fn get(&self, name: &Name, least: u64, until: u64) -> Option<IssuedCertificate> {
         let known = self.issued.get(name)?;
-        (known.expires > now + lifetime / 2).then(|| known.clone())
+        let lasts = known.expires > least.min(until.saturating_sub(1));
+        (lasts && known.expires <= until).then(|| known.clone())
     }
 
     fn insert(&mut self, name: Name, issued: IssuedCertificate, now: u64) {
@@ -185,7 +187,7 @@ mod tests {
     }
 
     fn source(certificates: &Certificates, peer: u64, swarm: &str, now: u64) -> Source {
-        let certified = certificates.get(&blob(peer), swarm, now, || [0; SERIAL_LEN]);
+        let certified = certificates.get(&blob(peer), swarm, now, u64::MAX, || [0; SERIAL_LEN]);
         certified.unwrap().1
     }
 
@@ -193,7 +195,7 @@ mod tests {
     fn is_one_of_the_peer_in_the_swarm() {
         let certificates = certificates(9);
         let (issued, _) = certificates
-            .get(&blob(1), SWARM, NOW, || [0xff; SERIAL_LEN])
+            .get(&blob(1), SWARM, NOW, u64::MAX, || [0xff; SERIAL_LEN])
             .unwrap();
         assert_eq!((issued.swarm_id.as_str(), issued.expires), (SWARM, NOW + 3600));
         let der = decode_base64url(&issued.cert).unwrap();
@@ -222,6 +224,26 @@ mod tests {
             source(&certificates, 1, &SWARM.replace('6', "7"), NOW),
             Source::Signed
         );
+    }
+
+    #[test]
+    fn none_lasts_longer_than_what_it_is_given_for() {
+        let certificates = certificates(9);
+        let get = |now, until| {
+            let certified = certificates.get(&blob(1), SWARM, now, until, || [0; SERIAL_LEN]);
+            let (issued, source) = certified.unwrap();
+            (issued.expires, source)
+        };
+        for (now, until, expected) in [
+            (NOW, u64::MAX, (NOW + 3600, Source::Signed)),
+            (NOW, NOW + 5000, (NOW + 3600, Source::Cache)),
+            (NOW, NOW + 900, (NOW + 900, Source::Signed)),
+            // Nothing better is to be had.
+            (NOW + 800, NOW + 900, (NOW + 900, Source::Cache)),
+            (NOW + 800, NOW + 4000, (NOW + 4000, Source::Signed)),
+        ] {
+            assert_eq!(get(now, until), expected, "{now} {until}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Settings.
 
 mod check;
+mod check_front;
 mod file;
 mod seconds;
 
@@ -12,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 use tracker_protocol::server::PeerConfig;
 
+use crate::access::SwarmPolicy;
 use crate::clock::micros;
 use crate::limits::{Rate, SocketLimits};
+use crate::proxy::{ForwardedHeader, Prefix, Proxies};
 use crate::registry::RegistryConfig;
 use crate::webtorrent::{self, TorrentsConfig};
 
@@ -145,6 +148,35 @@ pub struct Config {
     /// all are equally near.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_map: Option<PathBuf>,
+    /// Addresses of the proxies in front of the tracker, which are believed when they say whose a connection or request is.
+    pub trusted_proxies: Vec<Prefix>,
+    /// Does every connection begin with a PROXY protocol header (version 2), and come from one of `trusted_proxies`? Others
+    /// are closed.
+    pub proxy_protocol: bool,
+    /// The header in which those proxies say whose a request is.
+    pub forwarded_header: ForwardedHeader,
+    /// Chain of certificates (PEM), the tracker's own first; with it, TLS is spoken and nothing else. Needs `tls_key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Private key (PEM) of that certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+    /// Which swarms there may be.
+    pub swarm_policy: SwarmPolicy,
+    /// IDs of the swarms that may be, with `allow-list`; of WebTorrent, info hashes as 40 hex digits.
+    pub allowed_swarms: Vec<String>,
+    /// File with more of them, one a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_swarms_file: Option<PathBuf>,
+    /// Files with the public keys that tokens are checked with: PEM, or a JWK set.
+    pub token_keys: Vec<PathBuf>,
+    /// Whose tokens are accepted (`iss`); empty: of whoever has one of the keys.
+    pub token_issuers: Vec<String>,
+    /// IDs (`jti`) of tokens that are no longer accepted.
+    pub denied_tokens: Vec<String>,
+    /// File with more of them, one a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied_tokens_file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -200,6 +232,18 @@ impl Default for Config {
             queue: 256,
             network_map: None,
             cost_map: None,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            forwarded_header: ForwardedHeader::None,
+            tls_certificate: None,
+            tls_key: None,
+            swarm_policy: SwarmPolicy::Open,
+            allowed_swarms: Vec::new(),
+            allowed_swarms_file: None,
+            token_keys: Vec::new(),
+            token_issuers: Vec::new(),
+            denied_tokens: Vec::new(),
+            denied_tokens_file: None,
         }
     }
 }
@@ -209,6 +253,13 @@ impl Config {
     pub fn effective_track_timeout(&self) -> Duration {
         self.track_timeout
             .unwrap_or(self.interval * 3 + Duration::from_secs(5))
+    }
+
+    pub(crate) fn proxies(&self) -> Proxies<'_> {
+        Proxies {
+            trusted: &self.trusted_proxies,
+            header: self.forwarded_header,
+        }
     }
 
     pub(crate) fn sockets(&self) -> SocketLimits {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,8 +11,8 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN,
+    RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,12 +27,14 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tracker_protocol::{ErrorCode, MAX_FRAME, SUBPROTOCOL};
 
-use crate::limits::Bucket;
+use crate::front::Door;
+use crate::limits::{Bucket, SocketPermit};
 use crate::metrics::Refusal;
 use crate::phase::{Phase, reached};
 use crate::post;
 use crate::registry::Answer;
 use crate::server::Shared;
+use crate::stream::Stream;
 
 /// The path of both faces of RFC 7846.
 pub(crate) const PATH: &str = "/ppsp";
@@ -59,11 +61,19 @@ type Reply = Response<Full<Bytes>>;
 /// One connection, while it speaks HTTP.
 struct Connection {
     shared: Arc<Shared>,
-    local: SocketAddr,
+    door: Door,
     from: IpAddr,
     served: AtomicU32,
     posts: Mutex<Bucket>,
-    upgraded: OnceLock<Dialect>,
+    upgraded: OnceLock<Upgrade>,
+}
+
+/// What a connection becomes.
+#[derive(Clone)]
+struct Upgrade {
+    dialect: Dialect,
+    from: IpAddr,
+    permit: Option<Arc<SocketPermit>>,
 }
 
 /// What is spoken on a WebSocket.
@@ -76,9 +86,13 @@ pub(crate) enum Dialect {
 /// A connection that has become a WebSocket.
 pub(crate) struct Upgraded {
     pub(crate) dialect: Dialect,
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     /// What was read past the request.
     pub(crate) rest: Vec<u8>,
+    /// Where it comes from: behind a proxy, as that says.
+    pub(crate) from: IpAddr,
+    /// Counts it by that address, until it ends.
+    pub(crate) permit: Option<Arc<SocketPermit>>,
 }
 
 /// Turns a connection away.
@@ -96,14 +110,14 @@ pub(crate) async fn turn_away(mut stream: TcpStream) -> std::io::Result<()> {
 /// When the connection fails, or what comes in is not HTTP (which it is told).
 pub(crate) async fn serve(
     shared: &Arc<Shared>,
-    stream: TcpStream,
-    local: SocketAddr,
+    stream: Stream,
+    door: Door,
     from: IpAddr,
 ) -> Result<Option<Upgraded>, hyper::Error> {
     let config = shared.config();
     let connection = Arc::new(Connection {
         shared: shared.clone(),
-        local,
+        door,
         from,
         served: AtomicU32::new(0),
         posts: Mutex::new(Bucket::new(shared.clock.now(), config.posts)),
@@ -139,9 +153,11 @@ pub(crate) async fn serve(
     };
     let parts = Pin::into_inner(http).into_parts();
     let mut stream = parts.io.into_inner();
-    if let Some(dialect) = connection.upgraded.get() {
+    if let Some(upgrade) = connection.upgraded.get().cloned() {
         return Ok(Some(Upgraded {
-            dialect: *dialect,
+            dialect: upgrade.dialect,
+            from: upgrade.from,
+            permit: upgrade.permit,
             stream,
             // Copied, for these bytes keep all of hyper's buffer, which would live as long as the socket.
             rest: parts.read_buf.to_vec(),
@@ -159,7 +175,7 @@ pub(crate) async fn serve(
 }
 
 /// Ends a connection so that the response is read: what comes in after it would otherwise make the system drop it.
-async fn linger(stream: &mut TcpStream) -> std::io::Result<()> {
+async fn linger(stream: &mut Stream) -> std::io::Result<()> {
     stream.shutdown().await?;
     let (mut rest, mut buffer) = (LINGER_BYTES, [0; 1024]);
     while rest > 0 {
@@ -216,6 +232,17 @@ impl Connection {
             || origin.is_some_and(|origin| allowed.iter().any(|allowed| allowed.as_bytes() == origin))
     }
 
+    /// Does the connection bring requests of others, which say so?
+    fn is_proxied(&self) -> bool {
+        self.shared.config().proxies().forwards(self.from)
+    }
+
+    /// The address a request comes from.
+    fn client<B>(&self, request: &Request<B>) -> IpAddr {
+        let config = self.shared.config();
+        config.proxies().client(self.from, request.headers())
+    }
+
     async fn post(&self, request: Request<Incoming>) -> Reply {
         if !self.allows(&request, false) {
             return text(StatusCode::FORBIDDEN, "this page's origin may not connect");
@@ -229,9 +256,14 @@ impl Connection {
             return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, &wanted);
         }
         let shared = &*self.shared;
-        let in_time = {
+        let (now, rate) = (shared.clock.now(), shared.config().posts);
+        let from = self.client(&request);
+        let in_time = if from != self.from {
+            // The proxy's connection has those of many, of whom one must not take all.
+            shared.sockets.takes_post(now, from, rate)
+        } else {
             let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
-            posts.take(shared.clock.now(), shared.config().posts, 1)
+            posts.take(now, rate, 1)
         };
         if !in_time {
             let fast = post::refuse_fast(shared);
@@ -242,6 +274,7 @@ impl Connection {
             let long = post::refuse(shared, "malformed", ErrorCode::BadRequest, long);
             posted(StatusCode::PAYLOAD_TOO_LARGE, long)
         };
+        let bearer = bearer(&request);
         // What it says of itself, before it comes.
         if request.body().size_hint().lower() > MAX_FRAME as u64 {
             return too_long();
@@ -256,7 +289,7 @@ impl Connection {
                 return closing(text(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly"));
             }
         };
-        let answer = post::answer(shared, self.local, self.from, &body);
+        let answer = post::answer(shared, self.door, from, bearer.as_deref(), &body);
         posted(post::status(answer.code), answer)
     }
 
@@ -291,10 +324,36 @@ impl Connection {
         if matches!(dialect, Dialect::Ppsp) && offered.any(|protocol| protocol.trim() == SUBPROTOCOL) {
             set(&mut response, SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
         }
+        let mut permit = None;
+        let from = self.client(&request);
+        if self.is_proxied() {
+            let (now, limits) = (self.shared.clock.now(), self.shared.config().sockets());
+            match self.shared.sockets.admit_behind(now, from, limits) {
+                Ok(counted) => permit = Some(Arc::new(counted)),
+                Err(refusal) => {
+                    self.shared.metrics.refused(refusal);
+                    let mut reply = text(StatusCode::SERVICE_UNAVAILABLE, "too many connections");
+                    set(&mut reply, RETRY_AFTER, "30");
+                    return reply;
+                }
+            }
+        }
         // An upgrade is the last response of a connection.
-        let _ = self.upgraded.set(dialect);
+        let _ = self.upgraded.set(Upgrade {
+            dialect,
+            from,
+            permit,
+        });
         response
     }
+}
+
+/// The token that a request brings in its head (RFC 6750 §2.1).
+fn bearer<B>(request: &Request<B>) -> Option<String> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim_start_matches(' ');
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
 }
 
 fn set(reply: &mut Reply, name: HeaderName, value: &'static str) {

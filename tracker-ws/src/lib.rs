@@ -14,13 +14,19 @@
 //! [`Config`] has every setting and is read from a file or given by the program; [`Reload`] changes it while the tracker
 //! runs, [`Shutdown`] drains and ends it.
 //!
-//! TLS is a proxy's, for `wss:` and `https:`; name the public origin with [`Config::origins`] then, for peers sign it.
+//! * `front`: what a connection passes before it speaks: proxies that tell whose it is, TLS; `access` and `token`: which swarms
+//!   may be, and who may be in them.
+//!
+//! For `wss:` and `https:` it has TLS of its own, or a proxy has; name the public origin with [`Config::origins`] then, for
+//! peers sign it.
 
+mod access;
 mod auth;
 mod certificates;
 mod clock;
 mod config;
 mod cost_map;
+mod front;
 mod http;
 mod key;
 mod limits;
@@ -28,6 +34,7 @@ mod metrics;
 mod nonces;
 mod phase;
 mod post;
+mod proxy;
 mod registry;
 mod relay;
 mod reload;
@@ -35,15 +42,21 @@ mod reports;
 mod selection;
 mod server;
 mod session;
+mod setting_file;
 mod socket;
+mod stream;
 mod swarm;
+mod tls;
+mod token;
 mod webtorrent;
 
+pub use access::SwarmPolicy;
 pub use config::{Config, ConfigError, Invalid, LogLevel, Place};
 pub use cost_map::{CostMap, CostMapError, Document};
 pub use key::{KeyError, TrackerKey};
 pub use limits::{Limit, Rate};
 pub use phase::Shutdown;
+pub use proxy::{ForwardedHeader, Prefix};
 pub use registry::{Answer, Delivery, Outgoing, Registry, RegistryConfig, SessionId};
 pub use reload::{Changes, Reload};
 pub use reports::Report;

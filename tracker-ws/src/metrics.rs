@@ -23,6 +23,11 @@ struct RefusedLabels {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeniedLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
     limit: Limit,
 }
@@ -41,8 +46,14 @@ pub(crate) enum Refusal {
     TooManyOfAddress,
     /// Opened lately from its address.
     TooFastOfAddress,
-    /// No request came in time.
+    /// No request came in time, or no handshake before it.
     Handshake,
+    /// From an address that is none of the proxies', though all must come through one.
+    NotAProxy,
+    /// A proxy did not say whose connection it is.
+    ProxyHeader,
+    /// The handshake of TLS failed.
+    Tls,
     /// Did not register in time, or no longer answers pings.
     Silent,
     SlowReader,
@@ -58,6 +69,7 @@ pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
     limited: Family<LimitLabels, Counter>,
+    denied: Family<DeniedLabels, Counter>,
     pushes: Counter,
     accepted: Counter,
     certificates: Family<CertificateLabels, Counter>,
@@ -86,6 +98,7 @@ impl Metrics {
             requests: Family::default(),
             refused: Family::default(),
             limited: Family::default(),
+            denied: Family::default(),
             pushes: Counter::default(),
             accepted: Counter::default(),
             certificates: Family::default(),
@@ -110,6 +123,11 @@ impl Metrics {
             "requests_limited",
             "Requests refused, or offers ignored, for a limit",
             metrics.limited.clone(),
+        );
+        registry.register(
+            "requests_denied",
+            "Requests refused for their token or their swarm",
+            metrics.denied.clone(),
         );
         registry.register(
             "signals_pushed",
@@ -153,6 +171,10 @@ impl Metrics {
 
     pub(crate) fn limited(&self, limit: Limit) {
         self.limited.get_or_create(&LimitLabels { limit }).inc();
+    }
+
+    pub(crate) fn denied(&self, reason: &'static str) {
+        self.denied.get_or_create(&DeniedLabels { reason }).inc();
     }
 
     pub(crate) fn pushed(&self, count: u64) {

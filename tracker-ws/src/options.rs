@@ -1,11 +1,15 @@
 //! What the command line and the environment say.
 
+mod front;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tracker_ws::{Config, LogLevel};
+
+use front::FrontOptions;
 
 /// Names for --dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,6 +105,8 @@ pub(crate) struct Options {
     /// What to log [default: info]
     #[arg(long, value_name = "LEVEL", env = "SHOAL_TRACKER_LOG")]
     log: Option<LogLevel>,
+    #[command(flatten)]
+    front: FrontOptions,
 }
 
 impl Options {
@@ -144,6 +150,7 @@ impl Options {
             config.key.clone_from(&self.key);
         }
         config.create_key |= self.create_key;
+        self.front.set(&mut config);
         let track_timeout = self
             .track_timeout
             .map(Duration::from_secs)

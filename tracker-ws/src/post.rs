@@ -3,7 +3,7 @@
 //! Every request carries its proof. What it signs is a nonce of an earlier answer: a request without a proof is
 //! answered 06 with one, and every other answer has the next.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::PoisonError;
 
 use hyper::StatusCode;
@@ -12,12 +12,16 @@ use tracker_protocol::{
     ErrorCode, KEY_BLOB_LEN, NONCE_LEN, Request, Response, decode_base64url, encode_base64url,
 };
 
+use crate::access::Denied;
 use crate::auth;
+use crate::clock::Clock;
+use crate::front::Door;
 use crate::limits::Limit;
 use crate::nonces::NonceError;
 use crate::registry::Answer;
 use crate::server::Shared;
 use crate::session::origins;
+use crate::token::Grant;
 
 /// The media type of requests and answers (RFC 7846 §8.1).
 pub(crate) const MEDIA_TYPE: &str = "application/ppsp-tracker+json";
@@ -32,8 +36,9 @@ pub(crate) fn status(code: ErrorCode) -> StatusCode {
     }
 }
 
-/// Answers the body of a request. `local` is the address it came in on, `from` the one it came from.
-pub(crate) fn answer(shared: &Shared, local: SocketAddr, from: IpAddr, body: &[u8]) -> Answer {
+/// Answers the body of a request. `door` is where it came in, `from` the address it came from, `bearer` the token in its head,
+/// which counts where the body has none.
+pub(crate) fn answer(shared: &Shared, door: Door, from: IpAddr, bearer: Option<&str>, body: &[u8]) -> Answer {
     let Ok(frame) = std::str::from_utf8(body) else {
         return refuse(shared, "malformed", ErrorCode::BadRequest, "not UTF-8");
     };
@@ -55,7 +60,7 @@ pub(crate) fn answer(shared: &Shared, local: SocketAddr, from: IpAddr, body: &[u
         let nonces = shared.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         encode_base64url(&nonces.make(now, random))
     };
-    let key_blob = match prove(shared, local, &request) {
+    let key_blob = match prove(shared, door, &request) {
         Ok(key_blob) => key_blob,
         Err(error) => {
             let id = &request.transaction_id;
@@ -68,7 +73,16 @@ pub(crate) fn answer(shared: &Shared, local: SocketAddr, from: IpAddr, body: &[u
             return Answer::of(&response).counted(shared, kind);
         }
     };
-    let certificates = shared.certificates_for(&key_blob, &request);
+    let grant = match permit(shared, door, bearer, &request) {
+        Ok(grant) => grant,
+        Err(denied) => {
+            shared.metrics.denied(denied.reason);
+            let mut response = Response::failed(&request.transaction_id, denied.code, denied.reason);
+            response.ext.nonce = Some(next);
+            return Answer::of(&response).counted(shared, kind);
+        }
+    };
+    let certificates = shared.certificates_for(&key_blob, grant.as_ref(), &request);
     let answer = shared
         .registry()
         .post(now, from, &request, frame, &next, certificates);
@@ -104,7 +118,7 @@ enum Unproven {
 }
 
 /// Checks the proof of a request, and uses up its nonce. Returns the peer's key blob.
-fn prove(shared: &Shared, local: SocketAddr, request: &Request) -> Result<[u8; KEY_BLOB_LEN], Unproven> {
+fn prove(shared: &Shared, door: Door, request: &Request) -> Result<[u8; KEY_BLOB_LEN], Unproven> {
     let auth = request.ext.auth.as_ref().ok_or(auth::AuthError::Missing)?;
     let nonce = auth.nonce.as_ref().ok_or(NonceError::Missing)?;
     let nonce = decode_base64url(nonce).ok_or(NonceError::Unknown)?;
@@ -112,13 +126,28 @@ fn prove(shared: &Shared, local: SocketAddr, request: &Request) -> Result<[u8; K
     let now = shared.clock.now();
     let nonces = || shared.nonces.lock().unwrap_or_else(PoisonError::into_inner);
     nonces().check(now, &nonce)?;
-    let origins: Vec<String> = origins(&shared.config().origins, local)
+    let origins: Vec<String> = origins(&shared.config().origins, door)
         .iter()
         .map(|origin| http_origin(origin))
         .collect();
     let key_blob = auth::verify(Some(auth), &request.peer_id, &nonce, &origins)?;
     nonces().use_up(now, nonce)?;
     Ok(key_blob)
+}
+
+/// May the peer that has proven itself make this request? Returns what its token allows.
+fn permit(
+    shared: &Shared,
+    door: Door,
+    bearer: Option<&str>,
+    request: &Request,
+) -> Result<Option<Grant>, Denied> {
+    let (access, now) = (shared.front.access(), Clock::unix_ms() / 1000);
+    let token = request.ext.auth.as_ref().and_then(|auth| auth.token.as_deref());
+    let audiences = origins(&shared.config().origins, door);
+    let grant = access.grant(token.or(bearer), &request.peer_id, &audiences, now)?;
+    access.permits(grant.as_ref(), request, now)?;
+    Ok(grant)
 }
 
 /// The origin of the same host's HTTP.

@@ -51,6 +51,7 @@ impl Reload {
         config.check()?;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.shared.config();
+        let files = self.shared.front.read(&config)?;
         let mut changes = Changes::default();
         for (key, values) in differences(&now, &config) {
             let list = match AT_START.contains(&key.as_str()) {
@@ -59,6 +60,8 @@ impl Reload {
             };
             list.push(format!("{key}: {values}"));
         }
+        // Files may have changed though the settings that name them have not.
+        let files_changed = self.shared.front.replace(files);
         if !changes.applied.is_empty() {
             self.shared.configure(Config {
                 certificate_lifetime: now.certificate_lifetime,
@@ -71,6 +74,7 @@ impl Reload {
                 ..config
             });
         }
+        changes.applied.extend(files_changed);
         Ok(changes)
     }
 }

@@ -18,8 +18,9 @@ use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, MAX_FRAME, Request, Requ
 
 use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Invalid};
 use crate::cost_map::{CostMap, CostMapError};
+use crate::front::{self, Arrival, Front};
 use crate::http::{self, Dialect, Upgraded};
 use crate::key::{KeyError, TrackerKey};
 use crate::limits::{SocketPermit, Sockets};
@@ -30,6 +31,7 @@ use crate::registry::Registry;
 use crate::reload::Reload;
 use crate::session::Session;
 use crate::socket::{self, Sessions};
+use crate::token::Grant;
 use crate::webtorrent::{Torrents, WebTorrent};
 
 /// Expired peers are looked for at least this often.
@@ -63,6 +65,9 @@ pub enum ServerError {
     /// The maps of networks and costs cannot be used.
     #[error(transparent)]
     CostMap(#[from] CostMapError),
+    /// A setting, or a file that it names, is wrong.
+    #[error(transparent)]
+    Setting(#[from] Invalid),
     /// The system gives no random numbers.
     #[error("no random numbers from the system: {0}")]
     Random(SysError),
@@ -71,6 +76,8 @@ pub enum ServerError {
 pub(crate) struct Shared {
     config: Mutex<Arc<Config>>,
     pub(crate) clock: Clock,
+    pub(crate) front: Front,
+    pub(crate) sockets: Sockets,
     pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
     pub(crate) certificates: Certificates,
@@ -79,7 +86,6 @@ pub(crate) struct Shared {
     pub(crate) torrents: Mutex<Torrents>,
     registry: Mutex<Registry>,
     rng: Mutex<StdRng>,
-    sockets: Sockets,
     next_session: AtomicU64,
 }
 
@@ -109,6 +115,7 @@ impl Shared {
     pub(crate) fn certificates_for(
         &self,
         key_blob: &[u8; KEY_BLOB_LEN],
+        grant: Option<&Grant>,
         request: &Request,
     ) -> Vec<IssuedCertificate> {
         // What others and strangers ask is refused, which needs no signature.
@@ -124,9 +131,11 @@ impl Shared {
             serial
         };
         let now = Clock::unix_ms() / 1000;
+        // Who is a member for as long as its token lasts has no certificate that lasts longer.
+        let until = grant.map_or(u64::MAX, |grant| grant.until);
         let mut certificates = Vec::new();
         for swarm in wanted_certificates(request) {
-            if let Some((issued, source)) = self.certificates.get(key_blob, swarm, now, serial) {
+            if let Some((issued, source)) = self.certificates.get(key_blob, swarm, now, until, serial) {
                 self.metrics.certified(source);
                 certificates.push(issued);
             }
@@ -195,6 +204,7 @@ impl Server {
             registry.set_cost_map(Some(Arc::new(CostMap::read(network_map, cost_map)?)));
         }
         let lifetime = config.certificate_lifetime.as_secs();
+        let front = Front::new(&config)?;
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),
             torrents: Mutex::new(Torrents::new(config.torrents(), rng()?)),
@@ -202,6 +212,7 @@ impl Server {
             registry: Mutex::new(registry),
             rng: Mutex::new(rng()?),
             clock: Clock::start(),
+            front,
             sessions: Sessions::default(),
             metrics: Metrics::new(),
             phases,
@@ -228,7 +239,11 @@ impl Server {
             true => http::PATH,
             false => http::WEBTORRENT_PATH,
         };
-        format!("ws://{}{path}", self.address)
+        let scheme = match self.shared.front.is_secure() {
+            true => "wss",
+            false => "ws",
+        };
+        format!("{scheme}://{}{path}", self.address)
     }
 
     /// To end it.
@@ -255,11 +270,10 @@ impl Server {
             };
             match accepted {
                 Ok((stream, from)) => {
-                    let limits = shared.config().sockets();
-                    let permit = shared.sockets.admit(shared.clock.now(), from.ip(), limits);
+                    let permit = front::admit(shared, from.ip());
                     let (shared, alive) = (shared.clone(), alive.clone());
                     tokio::spawn(async move {
-                        if let Err(error) = connection(&shared, stream, permit).await {
+                        if let Err(error) = connection(&shared, stream, from, permit).await {
                             tracing::debug!(%from, %error, "connection failed");
                         }
                         drop(alive);
@@ -306,23 +320,27 @@ async fn expire(shared: Arc<Shared>) {
 async fn connection(
     shared: &Arc<Shared>,
     stream: TcpStream,
+    from: SocketAddr,
     permit: Result<SocketPermit, Refusal>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    stream.set_nodelay(true)?;
-    let _permit = match permit {
-        Ok(permit) => permit,
-        Err(refusal) => {
-            shared.metrics.refused(refusal);
-            return Ok(http::turn_away(stream).await?);
-        }
+    // Apart from the task, for a handshake needs more room than the socket that comes of it.
+    let arrival = Box::pin(front::receive(shared, stream, from, permit)).await?;
+    let Some(Arrival {
+        stream,
+        door,
+        from,
+        permits: _permits,
+    }) = arrival
+    else {
+        return Ok(());
     };
-    let local = stream.local_addr()?;
-    let from = stream.peer_addr()?.ip().to_canonical();
     let Some(Upgraded {
         dialect,
         stream,
         rest,
-    }) = http::serve(shared, stream, local, from).await?
+        from,
+        permit: _permit,
+    }) = http::serve(shared, stream, door, from).await?
     else {
         return Ok(());
     };
@@ -336,7 +354,7 @@ async fn connection(
     shared.metrics.accepted();
     let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
     match dialect {
-        Dialect::Ppsp => socket::run(shared, socket, id, Session::new(shared, id, local, from)).await,
+        Dialect::Ppsp => socket::run(shared, socket, id, Session::new(shared, id, door, from)).await,
         Dialect::WebTorrent => socket::run(shared, socket, id, WebTorrent::new(shared, id)).await,
     }
     Ok(())

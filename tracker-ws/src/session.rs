@@ -11,15 +11,18 @@ use tracker_protocol::{
     SUPPORTS_OFFERS, SUPPORTS_SIGNAL, SUPPORTS_STATUS, Signal, encode_base64url,
 };
 
+use crate::access::Access;
 use crate::auth;
 use crate::certificates::wanted_certificates;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::front::Door;
 use crate::limits::{Bucket, Limit, Rate, Receivers};
 use crate::metrics::Refusal;
 use crate::registry::{Answer, Delivery, Outgoing, SessionId};
 use crate::server::Shared;
 use crate::socket::{Dialect, End, end};
+use crate::token::Grant;
 
 /// Extensions of the WebSocket face.
 const SUPPORTS: [&str; 6] = [
@@ -45,6 +48,8 @@ pub(crate) struct Session<'a> {
     nonce: [u8; NONCE_LEN],
     /// Of the peer this socket has proven to be.
     key_blob: Option<[u8; KEY_BLOB_LEN]>,
+    /// What its token allows.
+    grant: Option<Box<Grant>>,
     /// Wants to be told of new settings.
     takes_config: bool,
     strikes: u32,
@@ -57,39 +62,45 @@ pub(crate) struct Session<'a> {
 }
 
 /// Origins a peer may have signed.
-pub(crate) fn origins(configured: &[String], local: SocketAddr) -> Vec<String> {
+pub(crate) fn origins(configured: &[String], door: Door) -> Vec<String> {
+    let local = door.local;
+    let (scheme, default_port) = match door.is_secure {
+        true => ("wss", 443),
+        false => ("ws", 80),
+    };
     let mut origins = configured.to_vec();
     // The default port is left out, as in every URL's origin.
-    let port = if local.port() == 80 {
+    let port = if local.port() == default_port {
         String::new()
     } else {
         format!(":{}", local.port())
     };
     match local {
-        SocketAddr::V4(address) => origins.push(format!("ws://{}{port}", address.ip())),
+        SocketAddr::V4(address) => origins.push(format!("{scheme}://{}{port}", address.ip())),
         SocketAddr::V6(address) => match address.ip().to_ipv4_mapped() {
-            Some(mapped) => origins.push(format!("ws://{mapped}{port}")),
-            None => origins.push(format!("ws://[{}]{port}", address.ip())),
+            Some(mapped) => origins.push(format!("{scheme}://{mapped}{port}")),
+            None => origins.push(format!("{scheme}://[{}]{port}", address.ip())),
         },
     }
     if local.ip().to_canonical().is_loopback() {
-        origins.push(format!("ws://localhost{port}"));
+        origins.push(format!("{scheme}://localhost{port}"));
     }
     origins
 }
 
 impl<'a> Session<'a> {
-    /// The session of a new socket. `local` is the address the peer connected to, `from` the one it came from.
-    pub(crate) fn new(shared: &'a Shared, id: SessionId, local: SocketAddr, from: IpAddr) -> Self {
+    /// The session of a new socket. `door` is where the peer came in, `from` the address it came from.
+    pub(crate) fn new(shared: &'a Shared, id: SessionId, door: Door, from: IpAddr) -> Self {
         let (now, config) = (shared.clock.now(), shared.config());
         let mut nonce = [0; NONCE_LEN];
         shared.random(|rng| rng.fill_bytes(&mut nonce));
         Self {
             shared,
             id,
-            origins: origins(&config.origins, local),
+            origins: origins(&config.origins, door),
             nonce,
             key_blob: None,
+            grant: None,
             takes_config: false,
             strikes: 0,
             requests: Bucket::new(now, config.requests),
@@ -148,37 +159,37 @@ impl<'a> Session<'a> {
             return self.be_patient(now);
         }
         let mut out = Vec::new();
+        let access = self.shared.front.access();
         if self.key_blob.is_none() {
-            let proof = match &request.body {
-                RequestBody::Connect(_) => auth::verify(
-                    request.ext.auth.as_ref(),
-                    &request.peer_id,
-                    &self.nonce,
-                    &self.origins,
-                ),
-                _ => Err(auth::AuthError::Missing),
-            };
-            match proof {
-                Ok(key_blob) => self.key_blob = Some(key_blob),
-                Err(error) => {
-                    let code = ErrorCode::AuthenticationRequired;
-                    self.answer(
-                        kind,
-                        &Response::failed(&request.transaction_id, code, &error.to_string()),
-                    );
-                    return self.strike("not authenticated");
-                }
+            if let Err(reason) = self.prove(&access, &request) {
+                return self.refuse_proof(&request, &reason);
             }
             self.shared
                 .registry()
                 .attach(now, self.id, self.from, &request.peer_id, &mut out);
+        } else if shows_token(&request)
+            && let Err(reason) = self.prove(&access, &request)
+        {
+            // A token that ends is followed by another, without a new socket.
+            return self.refuse_proof(&request, &reason);
+        }
+        let unix = Clock::unix_ms() / 1000;
+        if let Err(denied) = access.permits(self.grant.as_deref(), &request, unix) {
+            self.shared.metrics.denied(denied.reason);
+            self.shared.sessions.deliver(out);
+            let response = Response::failed(&request.transaction_id, denied.code, denied.reason);
+            self.answer(kind, &response);
+            return self.be_patient(now);
         }
         let supports = &request.ext.supports;
         if matches!(request.body, RequestBody::Connect(_)) && !supports.is_empty() {
             self.takes_config = supports.iter().any(|extension| extension == SUPPORTS_CONFIG);
         }
         let certificates = match &self.key_blob {
-            Some(key_blob) => self.shared.certificates_for(key_blob, &request),
+            Some(key_blob) => {
+                let grant = self.grant.as_deref();
+                self.shared.certificates_for(key_blob, grant, &request)
+            }
             None => Vec::new(),
         };
         let (code, limit) =
@@ -193,6 +204,37 @@ impl<'a> Session<'a> {
         self.shared.metrics.pushed(pushes as u64);
         self.shared.sessions.deliver(out);
         Ok(())
+    }
+
+    /// Takes the peer for who it says it is, and for what its token allows, if a CONNECT shows both to be so.
+    fn prove(&mut self, access: &Access, request: &Request) -> Result<(), String> {
+        if !matches!(request.body, RequestBody::Connect(_)) {
+            return Err(auth::AuthError::Missing.to_string());
+        }
+        let auth = request.ext.auth.as_ref();
+        let key_blob = auth::verify(auth, &request.peer_id, &self.nonce, &self.origins)
+            .map_err(|error| error.to_string())?;
+        let token = auth.and_then(|auth| auth.token.as_deref());
+        let now = Clock::unix_ms() / 1000;
+        let granted = access.grant(token, &request.peer_id, &self.origins, now);
+        let grant = granted.map_err(|denied| {
+            self.shared.metrics.denied(denied.reason);
+            denied.reason
+        })?;
+        match self.key_blob {
+            // Whoever else it is of, this socket stays this peer's.
+            Some(known) if known != key_blob => return Err(auth::AuthError::NotOfKey.to_string()),
+            _ => {}
+        }
+        (self.key_blob, self.grant) = (Some(key_blob), grant.map(Box::new));
+        Ok(())
+    }
+
+    fn refuse_proof(&mut self, request: &Request, reason: &str) -> Result<(), End> {
+        let code = ErrorCode::AuthenticationRequired;
+        let response = Response::failed(&request.transaction_id, code, reason);
+        self.answer(request.body.request_type(), &response);
+        self.strike("not authenticated")
     }
 
     /// Offers that are too many or too long are as if they had not been made; the answer says how many were handed out.
@@ -264,6 +306,11 @@ impl<'a> Session<'a> {
     }
 }
 
+fn shows_token(request: &Request) -> bool {
+    let auth = request.ext.auth.as_ref();
+    matches!(request.body, RequestBody::Connect(_)) && auth.is_some_and(|auth| auth.token.is_some())
+}
+
 /// Bytes of the longer of a session description and a candidate.
 fn description_len(signal: &Signal) -> usize {
     let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
@@ -315,7 +362,19 @@ mod tests {
 
     #[test]
     fn origins_are_those_of_urls() {
-        let of = |address: &str| origins(&["wss://t.example".to_owned()], address.parse().unwrap());
+        let through = |address: &str, is_secure| {
+            let local = address.parse().unwrap();
+            origins(&["wss://t.example".to_owned()], Door { local, is_secure })
+        };
+        let of = |address| through(address, false);
+        assert_eq!(
+            through("192.0.2.1:443", true),
+            ["wss://t.example", "wss://192.0.2.1"]
+        );
+        assert_eq!(
+            through("[::1]:80", true),
+            ["wss://t.example", "wss://[::1]:80", "wss://localhost:80"]
+        );
         assert_eq!(
             of("127.0.0.1:8000"),
             ["wss://t.example", "ws://127.0.0.1:8000", "ws://localhost:8000"]

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, StreamExt};
 use rand::RngExt;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -17,6 +16,7 @@ use crate::metrics::Refusal;
 use crate::phase::{Phase, reached};
 use crate::registry::{Delivery, Outgoing, SessionId};
 use crate::server::Shared;
+use crate::stream::Stream;
 
 /// Pings without any sign of life in return.
 const MAX_MISSED: u32 = 2;
@@ -98,7 +98,7 @@ pub(crate) fn end(code: CloseCode, reason: &'static str, metric: Option<Refusal>
 /// Runs a session until its socket ends.
 pub(crate) async fn run<D: Dialect>(
     shared: &Shared,
-    mut socket: WebSocketStream<TcpStream>,
+    mut socket: WebSocketStream<Stream>,
     id: SessionId,
     mut dialect: D,
 ) {
@@ -127,12 +127,7 @@ pub(crate) async fn run<D: Dialect>(
 }
 
 /// Says goodbye and waits, not for long, for the other side to do the same.
-async fn close(
-    socket: &mut WebSocketStream<TcpStream>,
-    code: CloseCode,
-    reason: &'static str,
-    shared: &Shared,
-) {
+async fn close(socket: &mut WebSocketStream<Stream>, code: CloseCode, reason: &'static str, shared: &Shared) {
     let frame = CloseFrame {
         code,
         reason: reason.into(),
@@ -173,7 +168,7 @@ impl Leaving {
 async fn serve<D: Dialect>(
     shared: &Shared,
     dialect: &mut D,
-    socket: &mut WebSocketStream<TcpStream>,
+    socket: &mut WebSocketStream<Stream>,
     outgoing: &mut mpsc::Receiver<Delivery>,
 ) -> Option<End> {
     // Its timers stay as they are, whatever is set meanwhile.
@@ -266,7 +261,7 @@ async fn serve<D: Dialect>(
 }
 
 /// Says goodbye in the dialect's words; returns how to close the socket.
-async fn farewell<D: Dialect>(shared: &Shared, dialect: &D, socket: &mut WebSocketStream<TcpStream>) -> End {
+async fn farewell<D: Dialect>(shared: &Shared, dialect: &D, socket: &mut WebSocketStream<Stream>) -> End {
     if let Some(farewell) = dialect.farewell() {
         let _ = send(shared, socket, Message::text(farewell)).await;
     }
@@ -275,7 +270,7 @@ async fn farewell<D: Dialect>(shared: &Shared, dialect: &D, socket: &mut WebSock
 
 async fn send(
     shared: &Shared,
-    socket: &mut WebSocketStream<TcpStream>,
+    socket: &mut WebSocketStream<Stream>,
     message: Message,
 ) -> Result<(), Option<End>> {
     match timeout(shared.config().send_timeout, socket.send(message)).await {
@@ -292,7 +287,7 @@ async fn send(
 /// Sends the answers that wait, before the socket is closed.
 async fn flush(
     shared: &Shared,
-    socket: &mut WebSocketStream<TcpStream>,
+    socket: &mut WebSocketStream<Stream>,
     outgoing: &mut mpsc::Receiver<Delivery>,
 ) {
     while let Ok(Delivery::Frame(frame)) = outgoing.try_recv() {

@@ -179,6 +179,10 @@ impl Client {
                 self.retry(0);
                 return;
             }
+            ErrorCode::Forbidden if closes_swarms(&response) => {
+                self.keep_out(&actions, &reason);
+                return;
+            }
             _ => {
                 self.lose(&reason, 0, true);
                 return;
@@ -227,4 +231,43 @@ impl Client {
         self.take_certificates(&response);
         self.take_peers(response);
     }
+
+    /// We may not be in these swarms: asking again would change nothing.
+    fn keep_out(&mut self, actions: &[SwarmAction], reason: &str) {
+        let url = self.url().to_owned();
+        let joins = actions.iter().filter(|action| action.action == Action::Join);
+        for SwarmAction { swarm_id, .. } in joins {
+            // A member whose new mode is not allowed goes on in the old one.
+            let mode = self.announced.get(swarm_id).copied();
+            if let (Some(mode), Some(member)) = (mode, self.wanted.get_mut(swarm_id)) {
+                member.mode = mode;
+                continue;
+            }
+            self.wanted.remove(swarm_id);
+            self.outputs.push_back(Output::Refused {
+                url: url.clone(),
+                swarm: Some(swarm_id.clone()),
+                code: ErrorCode::Forbidden,
+                reason: reason.to_owned(),
+            });
+        }
+        if !matches!(self.state, State::Joining) {
+            return;
+        }
+        // Not registered by it; what was wanted meanwhile is for a new socket.
+        if self.wanted.is_empty() {
+            self.go_idle();
+        } else {
+            self.lose(reason, 0, true);
+        }
+    }
+}
+
+/// Is a CONNECT refused for its swarms, or for what its token allows in them?
+fn closes_swarms(response: &Response) -> bool {
+    let reason = response.ext.reason.as_deref();
+    matches!(
+        reason,
+        Some("swarm-not-allowed" | "swarm-not-covered" | "mode-not-covered")
+    )
 }

@@ -494,6 +494,41 @@ fn a_refused_swarm_is_not_asked_for_again() {
 }
 
 #[test]
+fn swarms_it_may_not_be_in_are_not_asked_for_again() {
+    let mut test = Test::new(&[&["ws://t.example/ppsp"]]);
+    test.join(A, PeerMode::Leech).poll();
+    let connect = test.handshake();
+    let refuse = |id: &str, reason| Response::failed(id, ErrorCode::Forbidden, reason);
+    let outputs = test
+        .respond(refuse(&connect.transaction_id, "swarm-not-covered"))
+        .poll();
+    let [Output::Refused { swarm, reason, .. }, Output::Close] = &outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(swarm.as_deref(), Some(A));
+    assert!(reason.contains("swarm-not-covered"));
+    assert_eq!(
+        (test.client.status(), test.client.poll_timeout()),
+        (Status::Idle, None)
+    );
+    // Of those that are wanted besides, the others go on.
+    let mut test = Test::joined();
+    let connect = only_request(&test.join(B, PeerMode::Leech).poll());
+    let outputs = test
+        .respond(refuse(&connect.transaction_id, "swarm-not-allowed"))
+        .poll();
+    assert!(matches!(&outputs[..], [Output::Refused { swarm: Some(swarm), .. }] if swarm == B));
+    assert_eq!(test.client.status(), Status::Joined);
+    // Who may not seed goes on as it was.
+    let connect = only_request(&test.join(A, PeerMode::Seeder).poll());
+    let outputs = test
+        .respond(refuse(&connect.transaction_id, "mode-not-covered"))
+        .poll();
+    assert_eq!(outputs, []);
+    assert_eq!(test.client.status(), Status::Joined);
+}
+
+#[test]
 fn registers_again_when_the_tracker_forgot() {
     let mut test = Test::joined();
     let forget = |id: &str| Response::failed(id, ErrorCode::Forbidden, "not-a-member");

@@ -110,11 +110,11 @@ impl Config {
         if self.create_key && self.key.is_none() {
             return invalid("create_key", "no key is named");
         }
-        Ok(())
+        self.check_front()
     }
 }
 
-fn invalid<T>(key: &str, reason: impl fmt::Display) -> Result<T, Invalid> {
+pub(super) fn invalid<T>(key: &str, reason: impl fmt::Display) -> Result<T, Invalid> {
     Err(Invalid {
         key: key.to_owned(),
         reason: reason.to_string(),

@@ -28,6 +28,8 @@ struct Counts {
     by_address: HashMap<IpAddr, usize>,
     all: usize,
     paces: Paces,
+    /// Of requests that proxies bring.
+    posts: Paces,
 }
 
 /// Counts open sockets, all and by address.
@@ -40,7 +42,10 @@ pub(crate) struct Sockets {
 #[derive(Debug)]
 pub(crate) struct SocketPermit {
     sockets: Sockets,
-    address: IpAddr,
+    /// Of all.
+    counts: bool,
+    /// Of those from this address.
+    address: Option<IpAddr>,
 }
 
 impl Sockets {
@@ -68,10 +73,57 @@ impl Sockets {
         }
         counts.all += 1;
         counts.by_address.insert(address, from_address + 1);
-        Ok(SocketPermit {
+        Ok(self.permit(true, Some(address)))
+    }
+
+    /// Counts one more, of a proxy: it brings those of many addresses.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub(crate) fn admit_proxy(&self, limits: SocketLimits) -> Result<SocketPermit, Refusal> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.all >= limits.all {
+            return Err(Refusal::TooMany);
+        }
+        counts.all += 1;
+        Ok(self.permit(true, None))
+    }
+
+    /// Counts one that is a proxy's by the address it comes from.
+    ///
+    /// # Errors
+    /// Which limit is reached.
+    pub(crate) fn admit_behind(
+        &self,
+        now: Timestamp,
+        address: IpAddr,
+        limits: SocketLimits,
+    ) -> Result<SocketPermit, Refusal> {
+        let address = block(address);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let from_address = counts.by_address.get(&address).copied().unwrap_or(0);
+        if from_address >= limits.per_address {
+            return Err(Refusal::TooManyOfAddress);
+        }
+        if !counts.paces.take(now, address, limits.new) {
+            return Err(Refusal::TooFastOfAddress);
+        }
+        counts.by_address.insert(address, from_address + 1);
+        Ok(self.permit(false, Some(address)))
+    }
+
+    /// May another request be posted from this address, on whatever connections of proxies?
+    pub(crate) fn takes_post(&self, now: Timestamp, address: IpAddr, rate: Rate) -> bool {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.posts.take(now, block(address), rate)
+    }
+
+    fn permit(&self, counts: bool, address: Option<IpAddr>) -> SocketPermit {
+        SocketPermit {
             sockets: self.clone(),
+            counts,
             address,
-        })
+        }
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -82,11 +134,13 @@ impl Sockets {
 impl Drop for SocketPermit {
     fn drop(&mut self) {
         let mut counts = self.sockets.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all -= 1;
-        if let Some(count) = counts.by_address.get_mut(&self.address) {
+        counts.all -= usize::from(self.counts);
+        if let Some(address) = self.address
+            && let Some(count) = counts.by_address.get_mut(&address)
+        {
             *count -= 1;
             if *count == 0 {
-                counts.by_address.remove(&self.address);
+                counts.by_address.remove(&address);
             }
         }
     }
@@ -135,6 +189,24 @@ mod tests {
         // IPv4 is counted alike, whichever way it comes in.
         let _other = admit("192.0.2.1");
         assert_eq!(refused(&sockets, 0, "::ffff:192.0.2.1"), Some(Refusal::TooMany));
+    }
+
+    #[test]
+    fn those_of_a_proxy_are_counted_by_the_addresses_behind_it() {
+        let sockets = Sockets::default();
+        let proxy = || sockets.admit_proxy(LIMITS).unwrap();
+        let _proxies = (proxy(), proxy());
+        let behind = |address: &str| sockets.admit_behind(0, address.parse().unwrap(), LIMITS);
+        let (first, _second) = (behind("192.0.2.1").unwrap(), behind("192.0.2.1").unwrap());
+        assert_eq!(behind("192.0.2.1").err(), Some(Refusal::TooManyOfAddress));
+        assert_eq!(sockets.open(), 2);
+        drop(first);
+        assert!(behind("192.0.2.1").is_ok());
+        let _third = proxy();
+        assert_eq!(sockets.admit_proxy(LIMITS).err(), Some(Refusal::TooMany));
+        // They share the pace of those that come without a proxy.
+        let errors = (0..9).map(|_| behind("192.0.2.2").err()).collect::<Vec<_>>();
+        assert_eq!(errors[5..], [Some(Refusal::TooFastOfAddress); 4]);
     }
 
     #[test]

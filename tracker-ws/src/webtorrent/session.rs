@@ -3,8 +3,8 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tracker_protocol::ErrorCode;
 use tracker_protocol::server::Timestamp;
+use tracker_protocol::{ErrorCode, to_hex};
 
 use super::message::{Message, What, failure};
 use super::torrents::Torrents;
@@ -84,6 +84,12 @@ impl<'a> WebTorrent<'a> {
     }
 }
 
+/// A swarm ID as lists have it. The hash has 20 characters up to U+00FF.
+fn hex(info_hash: &str) -> String {
+    let bytes: Vec<u8> = info_hash.chars().map(|char| char as u8).collect();
+    to_hex(&bytes)
+}
+
 impl Dialect for WebTorrent<'_> {
     fn greeting(&self) -> Option<String> {
         None
@@ -125,6 +131,15 @@ impl Dialect for WebTorrent<'_> {
                 if let Err(refused) = self.trim(&mut announce.what) {
                     let refused = failure("announce", Some(&announce.info_hash), &refused);
                     self.answer("announce", ErrorCode::BadRequest, refused);
+                    return Ok(());
+                }
+                if matches!(announce.what, What::Here { .. })
+                    && !self.shared.front.access().allows(&hex(&announce.info_hash))
+                {
+                    const REASON: &str = "swarm-not-allowed";
+                    self.shared.metrics.denied(REASON);
+                    let refused = failure("announce", Some(&announce.info_hash), REASON);
+                    self.answer("announce", ErrorCode::Forbidden, refused);
                     return Ok(());
                 }
                 let mut out = Vec::new();

@@ -10,6 +10,7 @@ use tracker_protocol::client::{Client, ClientConfig, Input, Output, Status};
 use tracker_protocol::{Kind, PeerMode, Signal, encode_base64url};
 
 use crate::peer::*;
+use crate::tokens::{Portal, claims, closed};
 
 /// A driver as small as one can be.
 struct Driver {
@@ -29,8 +30,13 @@ impl Driver {
     }
 
     fn with_trackers(tiers: Vec<Vec<String>>, seed: u8) -> Self {
+        Self::with_token(tiers, seed, None)
+    }
+
+    fn with_token(tiers: Vec<Vec<String>>, seed: u8, token: Option<String>) -> Self {
         let key = Key::new(seed);
-        let config = ClientConfig::new(tiers, key.blob.clone(), u64::from(seed));
+        let mut config = ClientConfig::new(tiers, key.blob.clone(), u64::from(seed));
+        config.token = token;
         Self {
             key,
             client: Client::new(config),
@@ -246,4 +252,37 @@ async fn a_tracker_that_drains_names_the_next() {
         .await;
     assert_eq!(opened, others[1]);
     client.until("joined again", joined).await;
+}
+
+#[tokio::test]
+async fn a_closed_swarm_takes_who_has_a_token_and_others_give_up() {
+    let (folder, portal) = (tempfile::tempdir().unwrap(), Portal::new(7));
+    let url = start(closed(&folder, &portal)).await;
+    let tiers = || vec![vec![url.clone()]];
+    let mut member = Driver::with_token(tiers(), 1, Some(portal.token(&claims(&Key::new(1).id))));
+    member.join();
+    member.until("joined", joined).await;
+    let refused = |output: &Output| match output {
+        Output::Refused { swarm, reason, .. } => Some((swarm.clone(), reason.clone())),
+        _ => None,
+    };
+    // Without a token, with one that was stolen, with one of another swarm.
+    let stolen = portal.token(&claims(&Key::new(1).id));
+    let mut other = claims(&Key::new(2).id);
+    other["swarms"] = serde_json::json!([B]);
+    for (token, swarm, expected) in [
+        (None, None, "token-missing"),
+        (Some(stolen), None, "token-not-bound"),
+        (
+            Some(portal.token(&other)),
+            Some(A.to_owned()),
+            "swarm-not-covered",
+        ),
+    ] {
+        let mut client = Driver::with_token(tiers(), 2, token);
+        client.join();
+        let (of, reason) = client.until(expected, refused).await;
+        assert!(of == swarm && reason.contains(expected), "{reason}");
+        assert_eq!(client.client.poll_timeout(), None);
+    }
 }

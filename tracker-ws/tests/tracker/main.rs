@@ -1,10 +1,12 @@
 //! The tracker over real sockets.
 
+mod access;
 mod auth;
 mod certificates;
 mod client;
 mod conformance;
 mod drain;
+mod front_settings;
 mod http;
 mod lifetime;
 mod limits;
@@ -13,7 +15,10 @@ mod peer;
 mod post;
 mod poster;
 mod process;
+mod proxies;
 mod reload;
 mod settings;
 mod signalling;
+mod tls;
+mod tokens;
 mod webtorrent;

@@ -6,9 +6,11 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tracker_protocol::*;
 use tracker_ws::{Config, Server, Shutdown};
@@ -58,7 +60,8 @@ pub async fn start_with_shutdown(config: Config) -> (String, Shutdown) {
 
 /// The address of a URL.
 pub fn address(url: &str) -> &str {
-    url.strip_prefix("ws://").unwrap().split('/').next().unwrap()
+    let (_, rest) = url.split_once("://").unwrap();
+    rest.split('/').next().unwrap()
 }
 
 pub struct Key {
@@ -93,11 +96,17 @@ impl Key {
     }
 }
 
+/// What a socket may be on.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
+
 pub struct TestPeer {
     pub key: Key,
     pub hello: Hello,
+    /// What it shows in its proof.
+    pub token: Option<String>,
     url: String,
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Wire>>,
     events: VecDeque<Event>,
     next_id: u32,
 }
@@ -115,10 +124,22 @@ impl TestPeer {
     /// A socket of the peer with this key that has said HELLO.
     pub async fn open_as(url: &str, key: Key) -> Self {
         let stream = TcpStream::connect(address(url)).await.unwrap();
-        let (socket, _) = within("upgrade", client_async(url, stream)).await.unwrap();
+        Self::open_over(url, url, stream, key).await.unwrap()
+    }
+
+    /// A socket on this stream that has said HELLO, or why it was refused.
+    pub async fn open_over(
+        url: &str,
+        request: impl IntoClientRequest + Unpin,
+        stream: impl Wire + 'static,
+        key: Key,
+    ) -> Result<Self, tokio_tungstenite::tungstenite::Error> {
+        let stream: Box<dyn Wire> = Box::new(stream);
+        let (socket, _) = within("upgrade", client_async(request, stream)).await?;
         let mut peer = Self {
             key,
             hello: Hello::default(),
+            token: None,
             url: url.to_owned(),
             socket,
             events: VecDeque::new(),
@@ -128,7 +149,7 @@ impl TestPeer {
             panic!("no HELLO")
         };
         peer.hello = hello;
-        peer
+        Ok(peer)
     }
 
     /// A member of swarm A.
@@ -150,11 +171,12 @@ impl TestPeer {
 
     pub fn auth_for(&self, origin: &str) -> Auth {
         let nonce = decode_base64url(&self.hello.nonce).unwrap().try_into().unwrap();
-        let input = auth_signing_input(&nonce, origin, &self.key.id, "").unwrap();
+        let token = self.token.as_deref().unwrap_or_default();
+        let input = auth_signing_input(&nonce, origin, &self.key.id, token).unwrap();
         Auth {
             key: encode_base64url(&self.key.blob),
             sig: encode_base64url(&self.key.sign(&input)),
-            token: None,
+            token: self.token.clone(),
             nonce: None,
         }
     }

@@ -34,6 +34,10 @@ impl Reply {
 
 pub struct Poster {
     pub key: Key,
+    /// What it shows in its proofs.
+    pub token: Option<String>,
+    /// More header lines.
+    pub head: String,
     origin: String,
     stream: TcpStream,
     nonce: Option<String>,
@@ -45,6 +49,8 @@ impl Poster {
     pub async fn new(url: &str, seed: u8) -> Self {
         Self {
             key: Key::new(seed),
+            token: None,
+            head: String::new(),
             origin: format!("http://{}", address(url)),
             stream: TcpStream::connect(address(url)).await.unwrap(),
             nonce: None,
@@ -95,7 +101,8 @@ impl Poster {
     /// Posts these bytes.
     pub async fn post(&mut self, body: &[u8]) -> Reply {
         let head = format!(
-            "POST /ppsp HTTP/1.1\r\nHost: x\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {}\r\n\r\n",
+            "POST /ppsp HTTP/1.1\r\nHost: x\r\nContent-Type: {MEDIA_TYPE}\r\n{}Content-Length: {}\r\n\r\n",
+            self.head,
             body.len()
         );
         self.send(head.as_bytes()).await;
@@ -106,11 +113,12 @@ impl Poster {
     /// The proof over a nonce.
     pub fn auth(&self, nonce: &str) -> Auth {
         let bytes = decode_base64url(nonce).unwrap().try_into().unwrap();
-        let input = auth_signing_input(&bytes, &self.origin, &self.key.id, "").unwrap();
+        let token = self.token.as_deref().unwrap_or_default();
+        let input = auth_signing_input(&bytes, &self.origin, &self.key.id, token).unwrap();
         Auth {
             key: encode_base64url(&self.key.blob),
             sig: encode_base64url(&self.key.sign(&input)),
-            token: None,
+            token: self.token.clone(),
             nonce: Some(nonce.to_owned()),
         }
     }

@@ -10,7 +10,7 @@ use tracker_ws::{Config, Rate, Reload, Server};
 use crate::http::get;
 use crate::peer::*;
 
-async fn start_with_reload(config: Config) -> (String, Reload) {
+pub async fn start_with_reload(config: Config) -> (String, Reload) {
     let server = Server::bind(config).await.unwrap();
     let (url, reload) = (server.url(), server.reload());
     tokio::spawn(server.run());
@@ -108,7 +108,7 @@ async fn what_cannot_change_is_told_each_time() {
 }
 
 /// Reads on to a line that says this.
-async fn logged(lines: &mut Lines<BufReader<ChildStderr>>, expected: &str) {
+pub async fn logged(lines: &mut Lines<BufReader<ChildStderr>>, expected: &str) {
     within(expected, async {
         while let Some(line) = lines.next_line().await.unwrap() {
             if line.contains(expected) {

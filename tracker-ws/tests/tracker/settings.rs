@@ -7,7 +7,7 @@ use tokio::process::Command;
 use crate::peer::within;
 
 /// What the program prints and complains of with this file, these variables and these flags.
-async fn run(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> (bool, String, String) {
+pub async fn run(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> (bool, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tracker.toml");
     std::fs::write(&path, file).unwrap();
@@ -24,7 +24,7 @@ async fn run(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> (bool, S
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
-async fn printed(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> String {
+pub async fn printed(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> String {
     let (done, out, err) = run(file, variables, &[&["--print-config"], flags].concat()).await;
     assert!(done, "{err}");
     out

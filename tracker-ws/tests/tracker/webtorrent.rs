@@ -282,3 +282,18 @@ async fn each_dialect_has_its_switch() {
     let mut peer = TestPeer::joined(&both, 1).await;
     assert_eq!(peer.find(A, None).await.code, ErrorCode::NoError);
 }
+
+#[tokio::test]
+async fn only_swarms_that_are_listed_may_be() {
+    let listed = format!("ff01{}", "61".repeat(18));
+    let url = start(Config {
+        swarm_policy: tracker_ws::SwarmPolicy::AllowList,
+        allowed_swarms: vec![listed],
+        ..webtorrent()
+    })
+    .await;
+    let mut client = Client::joined(&url, "one").await;
+    let other = json!({"event":"started","info_hash":"a".repeat(20)});
+    let refused = client.announce(other).await;
+    assert_eq!(Client::failure(&refused), "swarm-not-allowed", "{refused}");
+}
