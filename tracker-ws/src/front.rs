@@ -143,7 +143,7 @@ pub(crate) async fn receive(
     let (mut from, mut local) = (from.ip().to_canonical(), stream.local_addr()?);
     let mut permits = vec![permit];
     if config.proxy_protocol {
-        match timeout(config.init_timeout, read_header(&mut stream)).await {
+        match timeout(config.init_timeout, Box::pin(read_header(&mut stream))).await {
             Ok(Ok(Told::Addresses { from: client, to })) => (from, local) = (client.ip().to_canonical(), to),
             Ok(Ok(Told::Nothing)) => {}
             Ok(Err(error)) => {
@@ -164,7 +164,8 @@ pub(crate) async fn receive(
     }
     let stream = match &tls {
         None => Stream::Plain(stream),
-        Some(tls) => match timeout(config.init_timeout, tls.acceptor().accept(stream)).await {
+        // Apart from the task: a handshake needs more room than the socket that comes of it.
+        Some(tls) => match timeout(config.init_timeout, Box::pin(tls.acceptor().accept(stream))).await {
             Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
             Ok(Err(error)) => {
                 tracing::debug!(%from, %error, "TLS handshake failed");

@@ -323,8 +323,7 @@ async fn connection(
     from: SocketAddr,
     permit: Result<SocketPermit, Refusal>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    // Apart from the task, for a handshake needs more room than the socket that comes of it.
-    let arrival = Box::pin(front::receive(shared, stream, from, permit)).await?;
+    let arrival = front::receive(shared, stream, from, permit).await?;
     let Some(Arrival {
         stream,
         door,
