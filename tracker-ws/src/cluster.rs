@@ -51,8 +51,8 @@ fn is_node_id(text: &str) -> bool {
 /// A letter on its way to a node.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    to: NodeId,
-    text: String,
+    pub(crate) to: NodeId,
+    pub(crate) text: String,
 }
 
 /// Letters of a registry that wait for the engine.

@@ -20,7 +20,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 const MAX_SWARMS: usize = 2000;
 /// Most bytes in a period, and a sample.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// Swarms whose samples are drawn while the registry is locked, and that go to the engine together.
+/// Swarms whose members are drawn while the registry is locked, and whose samples go to the engine together.
 const BATCH: usize = 16;
 /// Letters from the engine that wait to be read.
 const INBOX: usize = 1024;
@@ -125,16 +125,20 @@ async fn period(
     while swarms < MAX_SWARMS && bytes < MAX_BYTES && !turn.is_empty() {
         let batch: Vec<String> = turn.drain(..turn.len().min(BATCH)).collect();
         swarms += batch.len();
-        let (samples, metrics) = shared.registry().samples(shared.clock.now(), batch);
+        let drafts = shared.registry().drafts(shared.clock.now(), batch);
+        let samples = drafts.into_iter().map(|(swarm, members, told)| {
+            let sample = Sample::write(&swarm, members, told);
+            (swarm, sample)
+        });
+        let samples: Vec<_> = samples.collect();
         let written: usize = samples.iter().map(|(_, sample)| sample.len()).sum();
         bytes += written;
         for found in engine.exchange(&samples).await? {
             learn(shared, found);
         }
-        if let Some(metrics) = metrics {
-            metrics.samples_written.inc_by(samples.len() as u64);
-            metrics.bytes_written.inc_by(written as u64);
-        }
+        let metrics = &shared.metrics.cluster;
+        metrics.samples_written.inc_by(samples.len() as u64);
+        metrics.bytes_written.inc_by(written as u64);
         tokio::task::yield_now().await;
     }
     Ok(())

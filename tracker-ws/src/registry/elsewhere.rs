@@ -47,25 +47,17 @@ impl Registry {
         self.swarms.keys().cloned().collect()
     }
 
-    /// Samples of those of these swarms that are still there.
-    pub(crate) fn samples(
-        &mut self,
-        now: Timestamp,
-        swarms: Vec<String>,
-    ) -> (Vec<(String, String)>, Option<ClusterMetrics>) {
-        let samples = swarms.into_iter().filter_map(|swarm_id| {
+    /// What is to be told of those of these swarms that are still there: how many members, and some of them.
+    pub(crate) fn drafts(&mut self, now: Timestamp, swarms: Vec<String>) -> Vec<(String, usize, Vec<Told>)> {
+        let drafts = swarms.into_iter().filter_map(|swarm_id| {
             let swarm = self.swarms.get(&swarm_id)?;
             let members = swarm.len();
             let drawn = swarm.sample(&mut self.rng, SAMPLE_PEERS, "", &[]);
             let told = drawn.iter().filter_map(|peer| self.told(now, peer, &swarm_id));
-            let sample = Sample::write(&swarm_id, members, told.collect());
-            Some((swarm_id, sample))
+            let told = told.collect();
+            Some((swarm_id, members, told))
         });
-        let samples = samples.collect();
-        (
-            samples,
-            self.cluster.as_ref().map(|cluster| cluster.metrics.clone()),
-        )
+        drafts.collect()
     }
 
     /// What other nodes are told of a member, if it can be reached.
