@@ -177,6 +177,12 @@ pub struct Config {
     /// File with more of them, one a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denied_tokens_file: Option<PathBuf>,
+    /// URL of the Redis or Valkey engine through which trackers are one (`redis://127.0.0.1:6379`); alone where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// URL of this very node for clients (`wss://tracker1.example/ppsp`): another node that drains sends its peers there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_url: Option<String>,
 }
 
 impl Default for Config {
@@ -244,6 +250,8 @@ impl Default for Config {
             token_issuers: Vec::new(),
             denied_tokens: Vec::new(),
             denied_tokens_file: None,
+            cluster: None,
+            node_url: None,
         }
     }
 }

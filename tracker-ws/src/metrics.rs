@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use tracker_protocol::ErrorCode;
 
 use crate::certificates::Source;
+use crate::cluster::ClusterMetrics;
 use crate::limits::Limit;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,6 +79,7 @@ pub(crate) struct Metrics {
     swarms: Gauge,
     members: Gauge,
     torrents: Gauge,
+    pub(crate) cluster: ClusterMetrics,
 }
 
 /// Numbers of the moment.
@@ -107,6 +109,7 @@ impl Metrics {
             swarms: Gauge::default(),
             members: Gauge::default(),
             torrents: Gauge::default(),
+            cluster: ClusterMetrics::default(),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -153,6 +156,7 @@ impl Metrics {
             metrics.members.clone(),
         );
         registry.register("webtorrent_swarms", "WebTorrent swarms", metrics.torrents.clone());
+        metrics.cluster.register(registry);
         metrics
     }
 

@@ -102,6 +102,12 @@ pub(crate) struct Options {
         env = "SHOAL_TRACKER_COST_MAP"
     )]
     cost_map: Option<PathBuf>,
+    /// Redis or Valkey engine through which several trackers are one, e.g. redis://127.0.0.1:6379 [default: none]
+    #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_CLUSTER")]
+    cluster: Option<String>,
+    /// URL of this very tracker, which others of its cluster send their peers to when they drain
+    #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_NODE_URL")]
+    node_url: Option<String>,
     /// What to log [default: info]
     #[arg(long, value_name = "LEVEL", env = "SHOAL_TRACKER_LOG")]
     log: Option<LogLevel>,
@@ -139,6 +145,12 @@ impl Options {
         );
         if self.drain_to.is_some() {
             config.drain_to.clone_from(&self.drain_to);
+        }
+        if self.cluster.is_some() {
+            config.cluster.clone_from(&self.cluster);
+        }
+        if self.node_url.is_some() {
+            config.node_url.clone_from(&self.node_url);
         }
         if self.network_map.is_some() {
             config.network_map.clone_from(&self.network_map);

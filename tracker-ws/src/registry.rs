@@ -1,6 +1,7 @@
 //! Swarms and peers, in memory. No I/O: requests of proven sessions come in, frames for sessions go out.
 
 mod departed;
+mod elsewhere;
 mod entry;
 mod lists;
 mod location;
@@ -19,8 +20,10 @@ use tracker_protocol::{
     RequestBody, Response, SUPPORTS_SIGNAL, Signal, SwarmResult,
 };
 
+use crate::cluster::Cluster;
 use crate::cost_map::CostMap;
 use crate::limits::{Bucket, Limit, Rate};
+use crate::relay;
 use crate::reports::Report;
 use crate::swarm::Swarm;
 use departed::Departed;
@@ -140,6 +143,8 @@ pub struct Registry {
     sessions: HashMap<Arc<str>, SessionId>,
     departed: Departed,
     costs: Option<Arc<CostMap>>,
+    /// Other nodes, where there are any.
+    cluster: Option<Cluster>,
     timers: BinaryHeap<Reverse<(Timestamp, Arc<str>)>>,
 }
 
@@ -155,6 +160,7 @@ impl Registry {
             sessions: HashMap::new(),
             departed: Departed::default(),
             costs: None,
+            cluster: None,
             timers: BinaryHeap::new(),
         }
     }
@@ -461,7 +467,7 @@ impl Registry {
         let refuse = |code, reason| Response::failed(id, code, reason);
         match &request.body {
             RequestBody::Connect(_) => Response::ok(id),
-            RequestBody::StatReport(_) => self.reported(peer, request),
+            RequestBody::StatReport(_) => self.reported(now, peer, request),
             RequestBody::Cert(swarm) => {
                 let mut response = Response::ok(id);
                 response.ext.certs = certificates;
@@ -600,7 +606,7 @@ impl Registry {
         for (swarm, mode) in &changes.joined {
             self.swarms.entry(swarm.clone()).or_default().insert(peer);
             let result = match (mode, &connect.peer_num) {
-                (PeerMode::Seeder, None) => self.counted(swarm),
+                (PeerMode::Seeder, None) => self.counted(now, swarm),
                 (_, peer_num) => self.list(
                     now,
                     swarm,
@@ -619,14 +625,14 @@ impl Registry {
         response
     }
 
-    fn reported(&mut self, peer: &Arc<str>, request: &Request) -> Response {
+    fn reported(&mut self, now: Timestamp, peer: &Arc<str>, request: &Request) -> Response {
         self.take_status(peer, request);
         let mut response = Response::ok(&request.transaction_id);
         if let RequestBody::StatReport(stats) = &request.body {
             if let Some(entry) = self.peers.get_mut(peer) {
                 stats.iter().for_each(|stat| entry.reports.take(stat));
             }
-            let result = stats.iter().map(|stat| self.counted(&stat.swarm_id));
+            let result = stats.iter().map(|stat| self.counted(now, &stat.swarm_id));
             response.swarm_result = result.collect();
         }
         response
@@ -656,6 +662,9 @@ impl Registry {
         if *signal.from != **from {
             return Err("not-this-socket's-peer");
         }
+        if self.cluster.is_some() && !self.peers.contains_key(&*signal.to) {
+            return self.relay_elsewhere(now, from, signal);
+        }
         let target = self
             .peers
             .get(&*signal.to)
@@ -670,12 +679,8 @@ impl Registry {
         let Some(own) = self.peers.get_mut(from) else {
             return Err("not-registered");
         };
-        let allowed = match signal.kind {
-            Kind::Offer => true,
-            Kind::Answer => asked,
-            Kind::Candidate | Kind::End | Kind::Bye => asked || own.offers.made(now, &signal.to, &signal.oid),
-        };
-        if !allowed {
+        let made = || own.offers.made(now, &signal.to, &signal.oid);
+        if !relay::allows(signal.kind, asked, made) {
             return Err("no-such-offer");
         }
         if signal.kind == Kind::Offer {

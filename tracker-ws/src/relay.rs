@@ -2,12 +2,22 @@
 
 use std::collections::VecDeque;
 
+use tracker_protocol::Kind;
 use tracker_protocol::server::Timestamp;
 
 /// From the offer to the last candidate along it: 120 s, because peers trickle.
-const LIFETIME: Timestamp = 120_000_000;
+pub(crate) const LIFETIME: Timestamp = 120_000_000;
 /// Most offers of one peer that are remembered; older ones make room.
 const MAX_OFFERS: usize = 128;
+
+/// May an envelope be relayed? `asked`: its receiver has made this offer to its sender; `made`: its sender has made it.
+pub(crate) fn allows(kind: Kind, asked: bool, made: impl FnOnce() -> bool) -> bool {
+    match kind {
+        Kind::Offer => true,
+        Kind::Answer => asked,
+        Kind::Candidate | Kind::End | Kind::Bye => asked || made(),
+    }
+}
 
 #[derive(Debug)]
 struct Offer {

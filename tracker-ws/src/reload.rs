@@ -7,14 +7,16 @@ use crate::config::{Config, Invalid, differences};
 use crate::server::Shared;
 
 /// What is used once, at the start.
-const AT_START: [&str; 7] = [
+const AT_START: [&str; 9] = [
     "certificate_lifetime",
+    "cluster",
     "cost_map",
     "create_key",
     "key",
     "listen",
     "log",
     "network_map",
+    "node_url",
 ];
 
 /// Gives a [`crate::Server`] new settings.
@@ -58,19 +60,25 @@ impl Reload {
                 true => &mut changes.need_restart,
                 false => &mut changes.applied,
             };
-            list.push(format!("{key}: {values}"));
+            // The engine's URL may have a password in it.
+            list.push(match key.as_str() {
+                "cluster" => "cluster".to_owned(),
+                _ => format!("{key}: {values}"),
+            });
         }
         // Files may have changed though the settings that name them have not.
         let files_changed = self.shared.front.replace(files);
         if !changes.applied.is_empty() {
             self.shared.configure(Config {
                 certificate_lifetime: now.certificate_lifetime,
+                cluster: now.cluster.clone(),
                 cost_map: now.cost_map.clone(),
                 create_key: now.create_key,
                 key: now.key.clone(),
                 listen: now.listen,
                 log: now.log,
                 network_map: now.network_map.clone(),
+                node_url: now.node_url.clone(),
                 ..config
             });
         }

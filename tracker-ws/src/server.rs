@@ -18,6 +18,7 @@ use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, MAX_FRAME, Request, Requ
 
 use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
+use crate::cluster::{self, Cluster, Outbox};
 use crate::config::{Config, Invalid};
 use crate::cost_map::{CostMap, CostMapError};
 use crate::front::{self, Arrival, Front};
@@ -98,6 +99,7 @@ impl Shared {
     /// From now on these settings apply, as far as they can while it runs.
     pub(crate) fn configure(&self, config: Config) {
         self.registry().configure(config.registry());
+        self.registry().set_cluster_receiver(config.signals);
         let mut torrents = self.torrents.lock().unwrap_or_else(PoisonError::into_inner);
         torrents.configure(config.torrents());
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
@@ -169,6 +171,8 @@ pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
     shutdown: Shutdown,
+    /// Where it is one node of a cluster.
+    outbox: Option<Outbox>,
 }
 
 impl Server {
@@ -203,6 +207,13 @@ impl Server {
         if let (Some(network_map), Some(cost_map)) = (&config.network_map, &config.cost_map) {
             registry.set_cost_map(Some(Arc::new(CostMap::read(network_map, cost_map)?)));
         }
+        let metrics = Metrics::new();
+        let mut outbox = None;
+        if config.cluster.is_some() {
+            let (cluster, letters) = Cluster::new(&mut rng()?, config.signals, metrics.cluster.clone());
+            registry.set_cluster(cluster);
+            outbox = Some(letters);
+        }
         let lifetime = config.certificate_lifetime.as_secs();
         let front = Front::new(&config)?;
         let shared = Shared {
@@ -214,7 +225,7 @@ impl Server {
             clock: Clock::start(),
             front,
             sessions: Sessions::default(),
-            metrics: Metrics::new(),
+            metrics,
             phases,
             sockets: Sockets::default(),
             next_session: AtomicU64::new(1),
@@ -225,6 +236,7 @@ impl Server {
             address,
             shared: Arc::new(shared),
             shutdown,
+            outbox,
         })
     }
 
@@ -263,6 +275,11 @@ impl Server {
         // Every connection holds a sender: when the last one is gone, `recv` ends.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let timers = tokio::spawn(expire(shared.clone()));
+        let config = shared.config();
+        let clustered = config.cluster.clone().zip(self.outbox).map(|(engine, outbox)| {
+            let node_url = config.node_url.clone();
+            tokio::spawn(cluster::run(shared.clone(), engine, node_url, outbox))
+        });
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -295,6 +312,9 @@ impl Server {
             () = reached(&mut phases, Phase::Stopping) => timeout(GRACE, all_gone.recv()).await.is_ok(),
         };
         timers.abort();
+        if let Some(clustered) = clustered {
+            clustered.abort();
+        }
         if !all_gone {
             tracing::warn!("some sockets did not close in time");
         }

@@ -335,6 +335,7 @@ impl Dialect for Session<'_> {
             return None;
         }
         let to = self.shared.config().drain_to.clone();
+        let to = to.or_else(|| self.shared.registry().another_node(self.shared.clock.now()));
         let config = EventConfig {
             reconnect: Some(to.unwrap_or_default()),
             ..EventConfig::default()

@@ -16,6 +16,7 @@ pub fn all() -> Result<()> {
     wasm_target::forget_failure();
     for_build()?;
     for_media()?;
+    for_cluster()?;
     for_browser()
 }
 
@@ -28,6 +29,11 @@ pub fn for_build() -> Result<()> {
 /// What making media needs.
 pub fn for_media() -> Result<()> {
     apt_if_missing(&[("ffmpeg", "ffmpeg"), ("ffprobe", "ffmpeg")])
+}
+
+/// What tests of several trackers need: the engine through which they are one.
+pub fn for_cluster() -> Result<()> {
+    apt_if_missing(&[("redis-server", "redis-server")])
 }
 
 /// What the browser tests need besides.

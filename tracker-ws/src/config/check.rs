@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracker_protocol::{MAX_OFFERS, MAX_SDP, MAX_SWARMS, tracker_origin};
 
 use super::Config;
+use crate::cluster::is_engine_url;
 use crate::limits::Rate;
 use crate::webtorrent;
 
@@ -100,6 +101,22 @@ impl Config {
                 "drain_to",
                 format_args!("{url}: not a URL such as wss://tracker.example/ppsp"),
             );
+        }
+        if let Some(engine) = &self.cluster
+            && let Err(reason) = is_engine_url(engine)
+        {
+            return invalid("cluster", reason);
+        }
+        if let Some(url) = &self.node_url {
+            if !tracker_origin(url).is_some_and(|origin| origin.starts_with("ws")) {
+                return invalid(
+                    "node_url",
+                    format_args!("{url}: not a URL such as wss://tracker1.example/ppsp"),
+                );
+            }
+            if self.cluster.is_none() {
+                return invalid("node_url", "no cluster is named");
+            }
         }
         if !self.ppsp && !self.webtorrent {
             return invalid("ppsp", "no dialect is spoken: webtorrent is off too");

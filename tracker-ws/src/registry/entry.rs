@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) offers: Offers,
     /// How fast it may ask without a socket.
     pub(super) pace: Option<Bucket>,
+    /// How much it gets from other nodes.
+    pub(super) from_elsewhere: Option<Bucket>,
     /// Its next place in the queue of timers.
     pub(super) scheduled: Timestamp,
 }
@@ -43,6 +45,7 @@ impl Entry {
             reports: Reports::default(),
             offers: Offers::default(),
             pace: None,
+            from_elsewhere: None,
             scheduled: Timestamp::MAX,
         }
     }

@@ -2,15 +2,30 @@
 
 use std::sync::Arc;
 
+use rand::RngExt;
+use rand::seq::SliceRandom;
 use tracker_protocol::server::{Face, Timestamp};
 use tracker_protocol::{DEFAULT_PEERS, MAX_PEERS, PeerGroup, PeerMode, PeerNum, Request, SwarmResult};
 
 use super::{Outgoing, Registry, push};
+use crate::cluster::{NodeId, RemotePeer};
 use crate::selection::{self, Wish};
 use crate::swarm::Swarm;
 
 /// Members that are drawn for those that have a chunk.
 const DRAWS_NEAR: usize = 512;
+
+/// Of the members that are drawn, one to so many is of another node, so that no node's part of a swarm is an island. Where
+/// there are not enough here, the rest are of others.
+const DRAWS_ELSEWHERE: usize = 4;
+/// Lists at least this long name somebody of another node, where there is anybody.
+const LINKED: usize = 4;
+
+/// Somebody chosen.
+enum Chosen {
+    Here(Arc<str>),
+    Elsewhere(NodeId, Arc<RemotePeer>),
+}
 
 /// A choice to make of a swarm's members.
 struct Choice<'a> {
@@ -27,10 +42,17 @@ struct Choice<'a> {
 
 impl Registry {
     /// A success that says how many members the swarm has.
-    pub(super) fn counted(&self, swarm_id: &str) -> SwarmResult {
+    pub(super) fn counted(&self, now: Timestamp, swarm_id: &str) -> SwarmResult {
         let mut result = SwarmResult::ok(swarm_id);
-        result.ext.members = Some(self.swarms.get(swarm_id).map_or(0, Swarm::len) as u64);
+        result.ext.members = Some(self.member_count(now, swarm_id) as u64);
         result
+    }
+
+    /// Members that may be named, those of other nodes included.
+    fn member_count(&self, now: Timestamp, swarm_id: &str) -> usize {
+        let elsewhere = self.cluster.as_ref();
+        let elsewhere = elsewhere.map_or(0, |cluster| cluster.view.members(now, swarm_id));
+        self.swarms.get(swarm_id).map_or(0, Swarm::len) + elsewhere
     }
 
     /// A list of a swarm's members, `room` entries at most; where a chunk is named, of those that have it.
@@ -64,17 +86,25 @@ impl Registry {
         // Second and third addresses are told where there is room.
         let mut spare = room - chosen.len();
         let mut peer_info = Vec::new();
-        for peer in &chosen {
-            let Some(entry) = self.peers.get(peer) else {
-                continue;
+        for chosen in &chosen {
+            let listed = match chosen {
+                Chosen::Here(peer) => match self.peers.get(peer) {
+                    Some(entry) => entry.listed(peer, swarm_id, 1 + spare),
+                    None => continue,
+                },
+                Chosen::Elsewhere(node, peer) => {
+                    if let Some(cluster) = &mut self.cluster {
+                        cluster.routes.learn(now, &peer.id, node);
+                    }
+                    peer.infos.iter().take(1 + spare).cloned().collect()
+                }
             };
-            let listed = entry.listed(peer, swarm_id, 1 + spare);
             spare -= listed.len() - 1;
             peer_info.extend(listed);
         }
         SwarmResult {
             peer_group: Some(PeerGroup { peer_info }),
-            ..self.counted(swarm_id)
+            ..self.counted(now, swarm_id)
         }
     }
 
@@ -117,10 +147,25 @@ impl Registry {
                 },
             );
             for (offer, target) in of_swarm().zip(targets) {
-                let Some(session) = self.takes_signals(&target) else {
-                    continue;
+                let target = match target {
+                    Chosen::Here(target) => {
+                        let Some(session) = self.takes_signals(&target) else {
+                            continue;
+                        };
+                        push(session, offer, out);
+                        target
+                    }
+                    Chosen::Elsewhere(node, target) => {
+                        let Some(cluster) = &mut self.cluster else {
+                            continue;
+                        };
+                        if !cluster.forward(&node, &target.id, offer) {
+                            continue;
+                        }
+                        cluster.routes.learn(now, &target.id, &node);
+                        target.id.clone()
+                    }
                 };
-                push(session, offer, out);
                 given.push(target.to_string());
                 if let Some(own) = self.peers.get_mut(peer) {
                     own.offers.record(now, &target, &offer.oid);
@@ -132,7 +177,7 @@ impl Registry {
     }
 
     /// Draws members, leaves out those that may not be told, and chooses of the others.
-    fn choose(&mut self, now: Timestamp, choice: &Choice<'_>) -> Vec<Arc<str>> {
+    fn choose(&mut self, now: Timestamp, choice: &Choice<'_>) -> Vec<Chosen> {
         let (Some(swarm), Some(own)) = (self.swarms.get(choice.swarm_id), self.peers.get(choice.requester))
         else {
             return Vec::new();
@@ -162,16 +207,71 @@ impl Registry {
                 && choice.near.is_none_or(|chunk| entry.has(choice.swarm_id, chunk))
             {
                 candidates.push(entry.candidate(now, choice.swarm_id, cost(entry.location.pid)));
-                peers.push(peer);
+                peers.push(Chosen::Here(peer));
             }
         }
+        let here = candidates.len();
+        let count = draws_elsewhere(choice, draws, here);
+        let cluster = self
+            .cluster
+            .as_ref()
+            .filter(|cluster| cluster.connected && count > 0);
+        let mut elsewhere = match cluster {
+            Some(cluster) => cluster.view.draw(now, &mut self.rng, choice.swarm_id, count),
+            None => Vec::new(),
+        };
+        elsewhere.retain(|(_, peer)| {
+            // Who is registered here has left the other node since.
+            let is_other = !self.peers.contains_key(&peer.id);
+            let is_excluded = choice.exclude.iter().any(|other| **other == *peer.id);
+            let is_reachable = peer.takes_signals || !choice.by_signal;
+            let is_useful = !(serves_only && peer.is_seeder());
+            let has_chunk = choice.near.is_none_or(|chunk| peer.has(chunk));
+            is_other && !is_excluded && is_reachable && is_useful && has_chunk
+        });
+        for (_, peer) in &elsewhere {
+            candidates.push(peer.candidate(now, cost(peer.pid)));
+        }
+        let count = elsewhere.len();
+        peers.extend(
+            elsewhere
+                .iter()
+                .map(|(node, peer)| Chosen::Elsewhere(node.clone(), peer.clone())),
+        );
+        // All are in random order, as the choice wants them: now, those of both kinds together.
+        let mut order: Vec<usize> = (0..candidates.len()).collect();
+        if count > 0 {
+            order.shuffle(&mut self.rng);
+        }
+        let candidates: Vec<_> = order.iter().map(|index| candidates[*index]).collect();
         let wish = Wish {
             count: choice.count,
             peer_num: choice.peer_num,
             region: own.status.region.as_deref(),
-            members: swarm.len(),
+            members: self.member_count(now, choice.swarm_id),
         };
         let chosen = selection::choose(&mut self.rng, &wish, &candidates);
-        chosen.into_iter().map(|index| peers[index].clone()).collect()
+        let mut chosen: Vec<usize> = chosen.into_iter().map(|index| order[index]).collect();
+        // The last place may be somebody strong's; the one before it is as good as any other.
+        if chosen.len() >= LINKED && count > 0 && chosen.iter().all(|index| *index < here) {
+            let place = chosen.len() - 2;
+            chosen[place] = here + self.rng.random_range(0..count);
+        }
+        let mut peers: Vec<_> = peers.into_iter().map(Some).collect();
+        chosen
+            .into_iter()
+            .filter_map(|index| peers[index].take())
+            .collect()
+    }
+}
+
+/// How many members of other nodes to draw: a few where there are enough here, so that the parts of a swarm hang together,
+/// and else as many as there are too few; for batch offers those only.
+fn draws_elsewhere(choice: &Choice<'_>, draws: usize, here: usize) -> usize {
+    let missing = draws.saturating_sub(here);
+    match choice.by_signal {
+        true if here >= choice.count => 0,
+        true => missing,
+        false => missing.max(draws / DRAWS_ELSEWHERE),
     }
 }

@@ -9,6 +9,7 @@ use tracker_protocol::{
 
 use super::*;
 
+mod elsewhere;
 mod lists;
 
 const A: &str = "67bb4763101bf31c7fc544f5016b82bbc187ca082e070971221ed2ed6e872b4f";

@@ -55,6 +55,22 @@ async fn limits_apply_to_those_who_are_there() {
 }
 
 #[tokio::test]
+async fn the_cluster_stays_and_its_password_is_not_shown() {
+    let (_url, reload) = start_with_reload(config()).await;
+    let changes = reload.apply(Config {
+        cluster: Some("redis://:secret@engine.example".to_owned()),
+        node_url: Some("wss://one.example/ppsp".to_owned()),
+        ..config()
+    });
+    let changes = changes.unwrap();
+    assert_eq!(
+        changes.need_restart,
+        ["cluster", "node_url: none → \"wss://one.example/ppsp\""]
+    );
+    assert!(changes.applied.is_empty());
+}
+
+#[tokio::test]
 async fn dialects_and_origins_apply_to_new_sockets() {
     let before = config();
     let (url, reload) = start_with_reload(before.clone()).await;

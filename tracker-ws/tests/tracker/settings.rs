@@ -71,6 +71,11 @@ async fn flags_go_before_the_environment_before_the_file() {
             &[],
             "create_key = true\n",
         ),
+        (
+            &[("SHOAL_TRACKER_CLUSTER", "redis://engine.example")],
+            &["--node-url", "wss://t.example/ppsp"],
+            "cluster = \"redis://engine.example\"\nnode_url = \"wss://t.example/ppsp\"\n",
+        ),
     ] {
         let out = printed(file, variables, flags).await;
         assert!(out.contains(expected), "{variables:?} {flags:?}: {out}");
@@ -146,6 +151,18 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
         (
             "drain_to = \"https://tracker.example\"\n",
             "tracker.toml:1:12: drain_to: https://tracker.example: not a URL such as wss://",
+        ),
+        (
+            "cluster = \"engine.example:6379\"\n",
+            "tracker.toml:1:11: cluster: not a URL such as redis://127.0.0.1:6379",
+        ),
+        (
+            "node_url = \"wss://t.example/ppsp\"\n",
+            "tracker.toml:1:12: node_url: no cluster is named",
+        ),
+        (
+            "cluster = \"redis://h\"\nnode_url = \"t.example\"\n",
+            "tracker.toml:2:12: node_url: t.example: not a URL such as wss://",
         ),
         (
             "create_key = true\n",
