@@ -6,6 +6,7 @@
 //! * [`Registry`]: swarms and peers behind both, in memory and without any I/O: requests in, frames for sessions out.
 //! * `limits`: what each of them may do, and what is kept of whom.
 //! * [`CostMap`]: what an operator knows of the networks between peers; `selection` chooses by it, among other things.
+//!   `alto` polls a server for it.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
 //!
 //! Members are given certificates of membership, which peers check instead of asking the tracker
@@ -21,6 +22,7 @@
 //! peers sign it.
 
 mod access;
+mod alto;
 mod auth;
 mod certificates;
 mod clock;

@@ -16,15 +16,16 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, MAX_FRAME, Request, RequestBody, peer_id_of};
 
+use crate::alto;
 use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
 use crate::config::{Config, Invalid};
-use crate::cost_map::{CostMap, CostMapError};
+use crate::cost_map::{AltoServer, CostMap, CostMapError, Source};
 use crate::front::{self, Arrival, Front};
 use crate::http::{self, Dialect, Upgraded};
 use crate::key::{KeyError, TrackerKey};
 use crate::limits::{SocketPermit, Sockets};
-use crate::metrics::{Counts, Metrics, Refusal};
+use crate::metrics::{Counts, MapRead, Metrics, Refusal};
 use crate::nonces::Nonces;
 use crate::phase::{Phase, Shutdown, reached};
 use crate::registry::Registry;
@@ -62,7 +63,7 @@ pub enum ServerError {
         /// Was it to be made?
         create: bool,
     },
-    /// The maps of networks and costs cannot be used.
+    /// The map of the network cannot be used.
     #[error(transparent)]
     CostMap(#[from] CostMapError),
     /// A setting, or a file that it names, is wrong.
@@ -84,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) phases: watch::Receiver<Phase>,
     pub(crate) nonces: Mutex<Nonces>,
     pub(crate) torrents: Mutex<Torrents>,
+    /// Where the map of the network is from. Each new value has a server's map polled at once.
+    pub(crate) map_source: watch::Sender<Option<Source>>,
     registry: Mutex<Registry>,
     rng: Mutex<StdRng>,
     next_session: AtomicU64,
@@ -101,6 +104,24 @@ impl Shared {
         let mut torrents = self.torrents.lock().unwrap_or_else(PoisonError::into_inner);
         torrents.configure(config.torrents());
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// From now on this map is used; where it is polled, the old one until there is one.
+    pub(crate) fn set_map(&self, source: Option<Source>, map: Option<CostMap>) {
+        let is_polled = matches!(source, Some(Source::Alto(_)));
+        // First, so that what is still under way does not come after it.
+        self.map_source.send_replace(source);
+        if !is_polled {
+            self.registry().set_cost_map(map.map(Arc::new));
+        }
+    }
+
+    /// A server's map, unless meanwhile another is to be used.
+    pub(crate) fn set_polled_map(&self, server: &AltoServer, map: CostMap) {
+        let mut registry = self.registry();
+        if matches!(&*self.map_source.borrow(), Some(Source::Alto(now)) if now == server) {
+            registry.set_cost_map(Some(Arc::new(map)));
+        }
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -200,8 +221,11 @@ impl Server {
             "certificates can be checked with"
         );
         let mut registry = Registry::new(config.registry(), rng()?);
-        if let (Some(network_map), Some(cost_map)) = (&config.network_map, &config.cost_map) {
-            registry.set_cost_map(Some(Arc::new(CostMap::read(network_map, cost_map)?)));
+        let metrics = Metrics::new();
+        let source = config.map_source();
+        if let Some((source, map)) = source.as_ref().and_then(|source| Some((source, source.read()?))) {
+            registry.set_cost_map(Some(Arc::new(map?)));
+            metrics.map_read(source.name(), MapRead::Loaded);
         }
         let lifetime = config.certificate_lifetime.as_secs();
         let front = Front::new(&config)?;
@@ -214,7 +238,8 @@ impl Server {
             clock: Clock::start(),
             front,
             sessions: Sessions::default(),
-            metrics: Metrics::new(),
+            metrics,
+            map_source: watch::Sender::new(source),
             phases,
             sockets: Sockets::default(),
             next_session: AtomicU64::new(1),
@@ -263,6 +288,7 @@ impl Server {
         // Every connection holds a sender: when the last one is gone, `recv` ends.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let timers = tokio::spawn(expire(shared.clone()));
+        let maps = tokio::spawn(alto::follow(shared.clone()));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -295,6 +321,7 @@ impl Server {
             () = reached(&mut phases, Phase::Stopping) => timeout(GRACE, all_gone.recv()).await.is_ok(),
         };
         timers.abort();
+        maps.abort();
         if !all_gone {
             tracing::warn!("some sockets did not close in time");
         }

@@ -24,7 +24,8 @@ async fn spawn() -> (Child, String) {
     spawn_with(&[]).await
 }
 
-async fn spawn_with(flags: &[&str]) -> (Child, String) {
+/// The same with these flags.
+pub async fn spawn_with(flags: &[&str]) -> (Child, String) {
     let arguments = [&["--listen", "127.0.0.1:0"], flags].concat();
     let mut child = command(&arguments).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
