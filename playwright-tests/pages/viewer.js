@@ -30,7 +30,8 @@ export function fail(error) {
   viewer.failure = String(error?.stack ?? error);
 }
 
-function record(type, detail) {
+/** Records an event. */
+export function record(type, detail) {
   viewer.events.push({ type, at: performance.now(), ...detail });
 }
 

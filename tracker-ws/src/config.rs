@@ -15,6 +15,7 @@ use tracker_protocol::server::PeerConfig;
 
 use crate::access::SwarmPolicy;
 use crate::clock::micros;
+use crate::cost_map::{AltoServer, Source};
 use crate::limits::{Rate, SocketLimits};
 use crate::proxy::{ForwardedHeader, Prefix, Proxies};
 use crate::registry::RegistryConfig;
@@ -183,6 +184,23 @@ pub struct Config {
     /// URL of this very node for clients (`wss://tracker1.example/ppsp`): another node that drains sends its peers there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_url: Option<String>,
+    /// URL of an ALTO server's network map, `http:`, polled in place of the file. Needs `alto_cost_map`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alto_network_map: Option<String>,
+    /// URL of an ALTO server's cost map of that network map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alto_cost_map: Option<String>,
+    /// The ALTO server is asked for new maps as often.
+    #[serde(with = "seconds")]
+    pub alto_interval: Duration,
+    /// Each request to the ALTO server may take this long.
+    #[serde(with = "seconds")]
+    pub alto_timeout: Duration,
+    /// List of prefixes with their regions and autonomous systems, in place of maps: near is what has them in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefixes: Option<PathBuf>,
+    /// Databases of MaxMind's format with countries or autonomous systems, in place of such a list.
+    pub geo_databases: Vec<PathBuf>,
 }
 
 impl Default for Config {
@@ -252,6 +270,12 @@ impl Default for Config {
             denied_tokens_file: None,
             cluster: None,
             node_url: None,
+            alto_network_map: None,
+            alto_cost_map: None,
+            alto_interval: Duration::from_secs(300),
+            alto_timeout: Duration::from_secs(30),
+            prefixes: None,
+            geo_databases: Vec::new(),
         }
     }
 }
@@ -284,6 +308,30 @@ impl Config {
             max_members: self.max_peers,
             swarm_requests: self.swarm_requests,
         }
+    }
+
+    /// Where the map of the network is from; the first of those named, and no more are allowed.
+    pub(crate) fn map_source(&self) -> Option<Source> {
+        if let (Some(network_map), Some(cost_map)) = (self.network_map.clone(), self.cost_map.clone()) {
+            return Some(Source::Files {
+                network_map,
+                cost_map,
+            });
+        }
+        if let (Some(network_map), Some(cost_map)) =
+            (self.alto_network_map.clone(), self.alto_cost_map.clone())
+        {
+            return Some(Source::Alto(AltoServer {
+                network_map,
+                cost_map,
+                interval: self.alto_interval,
+                timeout: self.alto_timeout,
+            }));
+        }
+        if let Some(path) = &self.prefixes {
+            return Some(Source::Prefixes(path.clone()));
+        }
+        (!self.geo_databases.is_empty()).then(|| Source::Databases(self.geo_databases.clone()))
     }
 
     pub(crate) fn registry(&self) -> RegistryConfig {

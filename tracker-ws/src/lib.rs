@@ -6,6 +6,7 @@
 //! * [`Registry`]: swarms and peers behind both, in memory and without any I/O: requests in, frames for sessions out.
 //! * `limits`: what each of them may do, and what is kept of whom.
 //! * [`CostMap`]: what an operator knows of the networks between peers; `selection` chooses by it, among other things.
+//!   `alto` polls a server for it.
 //! * `cluster`: trackers on several machines, which share their swarms.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
 //!
@@ -22,6 +23,7 @@
 //! peers sign it.
 
 mod access;
+mod alto;
 mod auth;
 mod certificates;
 mod clock;

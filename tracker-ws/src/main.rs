@@ -64,7 +64,14 @@ async fn serve(options: &Options, config: Config) -> anyhow::Result<()> {
     let reloads = async {
         while hangup.recv().await.is_some() {
             match options.settings() {
-                Ok(config) => log_changes(reload.apply(config)),
+                Ok(config) => {
+                    // It reads files, and the tracker goes on meanwhile.
+                    let reload = reload.clone();
+                    let applied = tokio::task::spawn_blocking(move || reload.apply(config));
+                    if let Ok(changes) = applied.await {
+                        log_changes(changes);
+                    }
+                }
                 Err(error) => tracing::error!("settings stay as they are: {error:#}"),
             }
         }

@@ -38,6 +38,29 @@ struct CertificateLabels {
     source: &'static str,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MapLabels {
+    source: &'static str,
+    result: MapRead,
+}
+
+/// What came of reading the maps of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum MapRead {
+    /// They are in use now.
+    Loaded,
+    /// The server has no newer ones.
+    Unchanged,
+    Unreachable,
+    TimedOut,
+    /// Neither 200 nor 304.
+    Status,
+    MediaType,
+    TooLong,
+    /// Wrong in themselves, or not of each other.
+    Invalid,
+}
+
 /// Why a socket was turned away or closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Refusal {
@@ -74,6 +97,7 @@ pub(crate) struct Metrics {
     pushes: Counter,
     accepted: Counter,
     certificates: Family<CertificateLabels, Counter>,
+    map_reads: Family<MapLabels, Counter>,
     sockets: Gauge,
     peers: Gauge,
     swarms: Gauge,
@@ -104,6 +128,7 @@ impl Metrics {
             pushes: Counter::default(),
             accepted: Counter::default(),
             certificates: Family::default(),
+            map_reads: Family::default(),
             sockets: Gauge::default(),
             peers: Gauge::default(),
             swarms: Gauge::default(),
@@ -146,6 +171,11 @@ impl Metrics {
             "certificates",
             "Certificates of membership made for answers, by whether they were signed for them",
             metrics.certificates.clone(),
+        );
+        registry.register(
+            "map_reads",
+            "Maps of the network read, by where they are from and what came of it",
+            metrics.map_reads.clone(),
         );
         registry.register("sockets", "Open sockets", metrics.sockets.clone());
         registry.register("peers", "Registered peers", metrics.peers.clone());
@@ -193,6 +223,10 @@ impl Metrics {
         self.certificates
             .get_or_create(&CertificateLabels { source })
             .inc();
+    }
+
+    pub(crate) fn map_read(&self, source: &'static str, result: MapRead) {
+        self.map_reads.get_or_create(&MapLabels { source, result }).inc();
     }
 
     pub(crate) fn accepted(&self) {

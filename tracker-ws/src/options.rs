@@ -108,6 +108,39 @@ pub(crate) struct Options {
     /// URL of this very tracker, which others of its cluster send their peers to when they drain
     #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_NODE_URL")]
     node_url: Option<String>,
+    /// URL of an ALTO server's network map, polled in place of that file
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "alto_cost_map",
+        env = "SHOAL_TRACKER_ALTO_NETWORK_MAP"
+    )]
+    alto_network_map: Option<String>,
+    /// URL of the ALTO server's cost map of that network map
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "alto_network_map",
+        env = "SHOAL_TRACKER_ALTO_COST_MAP"
+    )]
+    alto_cost_map: Option<String>,
+    /// Seconds between two polls of the ALTO server (10 to 86400) [default: 300]
+    #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_ALTO_INTERVAL")]
+    alto_interval: Option<u64>,
+    /// Seconds that a request to the ALTO server may take (1 to 300) [default: 30]
+    #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_ALTO_TIMEOUT")]
+    alto_timeout: Option<u64>,
+    /// List of prefixes with their regions and autonomous systems: peers that have them in common are named first
+    #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_PREFIXES")]
+    prefixes: Option<PathBuf>,
+    /// Database of MaxMind's format with countries or autonomous systems (repeatable), in place of such a list
+    #[arg(
+        long = "geo-database",
+        value_name = "FILE",
+        value_delimiter = ',',
+        env = "SHOAL_TRACKER_GEO_DATABASES"
+    )]
+    geo_databases: Option<Vec<PathBuf>>,
     /// What to log [default: info]
     #[arg(long, value_name = "LEVEL", env = "SHOAL_TRACKER_LOG")]
     log: Option<LogLevel>,
@@ -158,6 +191,24 @@ impl Options {
         if self.cost_map.is_some() {
             config.cost_map.clone_from(&self.cost_map);
         }
+        if self.alto_network_map.is_some() {
+            config.alto_network_map.clone_from(&self.alto_network_map);
+        }
+        if self.alto_cost_map.is_some() {
+            config.alto_cost_map.clone_from(&self.alto_cost_map);
+        }
+        set(
+            &mut config.alto_interval,
+            &self.alto_interval.map(Duration::from_secs),
+        );
+        set(
+            &mut config.alto_timeout,
+            &self.alto_timeout.map(Duration::from_secs),
+        );
+        if self.prefixes.is_some() {
+            config.prefixes.clone_from(&self.prefixes);
+        }
+        set(&mut config.geo_databases, &self.geo_databases);
         if self.key.is_some() {
             config.key.clone_from(&self.key);
         }

@@ -4,18 +4,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Config, Invalid, differences};
+use crate::cost_map::{CostMap, Source};
+use crate::metrics::MapRead;
 use crate::server::Shared;
 
 /// What is used once, at the start.
-const AT_START: [&str; 9] = [
+const AT_START: [&str; 7] = [
     "certificate_lifetime",
     "cluster",
-    "cost_map",
     "create_key",
     "key",
     "listen",
     "log",
-    "network_map",
     "node_url",
 ];
 
@@ -45,13 +45,16 @@ impl Reload {
     }
 
     /// Takes over what can be while the tracker runs. Sockets that are open keep their timers and the length of their
-    /// queue, and stay, whatever their dialect or origin; limits apply to them too.
+    /// queue, and stay, whatever their dialect or origin; limits apply to them too. The map of the network is read again, or
+    /// asked for again: this reads files, so it may take seconds.
     ///
     /// # Errors
-    /// [`Invalid`]: then nothing is taken over.
+    /// [`Invalid`]: a setting, or the map it names; then nothing is taken over.
     pub fn apply(&self, config: Config) -> Result<Changes, Invalid> {
         config.check()?;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = config.map_source();
+        let map = source.as_ref().map_or(Ok(None), |source| self.read(source))?;
         let now = self.shared.config();
         let files = self.shared.front.read(&config)?;
         let mut changes = Changes::default();
@@ -72,18 +75,36 @@ impl Reload {
             self.shared.configure(Config {
                 certificate_lifetime: now.certificate_lifetime,
                 cluster: now.cluster.clone(),
-                cost_map: now.cost_map.clone(),
                 create_key: now.create_key,
                 key: now.key.clone(),
                 listen: now.listen,
                 log: now.log,
-                network_map: now.network_map.clone(),
                 node_url: now.node_url.clone(),
                 ..config
             });
         }
         changes.applied.extend(files_changed);
+        self.shared.set_map(source, map);
         Ok(changes)
+    }
+
+    /// The map, where it is in files.
+    fn read(&self, source: &Source) -> Result<Option<CostMap>, Invalid> {
+        let metrics = &self.shared.metrics;
+        match source.read() {
+            None => Ok(None),
+            Some(Ok(map)) => {
+                metrics.map_read(source.name(), MapRead::Loaded);
+                Ok(Some(map))
+            }
+            Some(Err(error)) => {
+                metrics.map_read(source.name(), MapRead::Invalid);
+                Err(Invalid {
+                    key: source.key().to_owned(),
+                    reason: error.to_string(),
+                })
+            }
+        }
     }
 }
 

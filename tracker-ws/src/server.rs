@@ -16,16 +16,17 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, MAX_FRAME, Request, RequestBody, peer_id_of};
 
+use crate::alto;
 use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
 use crate::cluster::{self, Cluster, Outbox};
 use crate::config::{Config, Invalid};
-use crate::cost_map::{CostMap, CostMapError};
+use crate::cost_map::{AltoServer, CostMap, CostMapError, Source};
 use crate::front::{self, Arrival, Front};
 use crate::http::{self, Dialect, Upgraded};
 use crate::key::{KeyError, TrackerKey};
 use crate::limits::{SocketPermit, Sockets};
-use crate::metrics::{Counts, Metrics, Refusal};
+use crate::metrics::{Counts, MapRead, Metrics, Refusal};
 use crate::nonces::Nonces;
 use crate::phase::{Phase, Shutdown, reached};
 use crate::registry::Registry;
@@ -63,7 +64,7 @@ pub enum ServerError {
         /// Was it to be made?
         create: bool,
     },
-    /// The maps of networks and costs cannot be used.
+    /// The map of the network cannot be used.
     #[error(transparent)]
     CostMap(#[from] CostMapError),
     /// A setting, or a file that it names, is wrong.
@@ -85,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) phases: watch::Receiver<Phase>,
     pub(crate) nonces: Mutex<Nonces>,
     pub(crate) torrents: Mutex<Torrents>,
+    /// Where the map of the network is from. Each new value has a server's map polled at once.
+    pub(crate) map_source: watch::Sender<Option<Source>>,
     registry: Mutex<Registry>,
     rng: Mutex<StdRng>,
     next_session: AtomicU64,
@@ -103,6 +106,24 @@ impl Shared {
         let mut torrents = self.torrents.lock().unwrap_or_else(PoisonError::into_inner);
         torrents.configure(config.torrents());
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// From now on this map is used; where it is polled, the old one until there is one.
+    pub(crate) fn set_map(&self, source: Option<Source>, map: Option<CostMap>) {
+        let is_polled = matches!(source, Some(Source::Alto(_)));
+        // First, so that what is still under way does not come after it.
+        self.map_source.send_replace(source);
+        if !is_polled {
+            self.registry().set_cost_map(map.map(Arc::new));
+        }
+    }
+
+    /// A server's map, unless meanwhile another is to be used.
+    pub(crate) fn set_polled_map(&self, server: &AltoServer, map: CostMap) {
+        let mut registry = self.registry();
+        if matches!(&*self.map_source.borrow(), Some(Source::Alto(now)) if now == server) {
+            registry.set_cost_map(Some(Arc::new(map)));
+        }
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -204,10 +225,12 @@ impl Server {
             "certificates can be checked with"
         );
         let mut registry = Registry::new(config.registry(), rng()?);
-        if let (Some(network_map), Some(cost_map)) = (&config.network_map, &config.cost_map) {
-            registry.set_cost_map(Some(Arc::new(CostMap::read(network_map, cost_map)?)));
-        }
         let metrics = Metrics::new();
+        let source = config.map_source();
+        if let Some((source, map)) = source.as_ref().and_then(|source| Some((source, source.read()?))) {
+            registry.set_cost_map(Some(Arc::new(map?)));
+            metrics.map_read(source.name(), MapRead::Loaded);
+        }
         let mut outbox = None;
         if config.cluster.is_some() {
             let (cluster, letters) = Cluster::new(&mut rng()?, config.signals, metrics.cluster.clone());
@@ -226,6 +249,7 @@ impl Server {
             front,
             sessions: Sessions::default(),
             metrics,
+            map_source: watch::Sender::new(source),
             phases,
             sockets: Sockets::default(),
             next_session: AtomicU64::new(1),
@@ -280,6 +304,7 @@ impl Server {
             let node_url = config.node_url.clone();
             tokio::spawn(cluster::run(shared.clone(), engine, node_url, outbox))
         });
+        let maps = tokio::spawn(alto::follow(shared.clone()));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -315,6 +340,7 @@ impl Server {
         if let Some(clustered) = clustered {
             clustered.abort();
         }
+        maps.abort();
         if !all_gone {
             tracing::warn!("some sockets did not close in time");
         }

@@ -14,7 +14,7 @@ use tracker_protocol::{
     PeerStatus, Response, SwarmResult, is_peer_id,
 };
 
-use crate::cost_map::{CostMap, Pid};
+use crate::cost_map::{CostMap, Place};
 use crate::selection::Candidate;
 
 const VERSION: u32 = 1;
@@ -40,7 +40,7 @@ pub(crate) struct RemotePeer {
     /// The first address of the block its connection comes from.
     block: IpAddr,
     /// What the cost map says of that block.
-    pub(crate) pid: Option<Pid>,
+    pub(crate) pid: Option<Place>,
     since: Timestamp,
     links: Option<u64>,
     upload: Option<u64>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracker_protocol::{MAX_OFFERS, MAX_SDP, MAX_SWARMS, tracker_origin};
 
 use super::Config;
+use crate::alto;
 use crate::cluster::is_engine_url;
 use crate::limits::Rate;
 use crate::webtorrent;
@@ -23,6 +24,8 @@ pub struct Invalid {
 
 const DAY: u64 = 86_400;
 const MANY: u64 = 1_000_000;
+/// Countries, networks, and their own of an operator.
+const MAX_DATABASES: usize = 4;
 
 impl Config {
     /// Are all values in their ranges?
@@ -40,6 +43,8 @@ impl Config {
             ("drain_period", self.drain_period, 0..=3600),
             ("drain_notice", self.drain_notice, 0..=60),
             ("certificate_lifetime", self.certificate_lifetime, 60..=DAY),
+            ("alto_interval", self.alto_interval, 10..=DAY),
+            ("alto_timeout", self.alto_timeout, 1..=300),
         ];
         for (key, value, range) in seconds {
             duration(key, value, range)?;
@@ -121,13 +126,53 @@ impl Config {
         if !self.ppsp && !self.webtorrent {
             return invalid("ppsp", "no dialect is spoken: webtorrent is off too");
         }
-        if self.network_map.is_some() != self.cost_map.is_some() {
-            return invalid("cost_map", "it and network_map need each other");
-        }
+        self.check_maps()?;
         if self.create_key && self.key.is_none() {
             return invalid("create_key", "no key is named");
         }
         self.check_front()
+    }
+
+    /// One map, and all of it.
+    fn check_maps(&self) -> Result<(), Invalid> {
+        if self.network_map.is_some() != self.cost_map.is_some() {
+            return invalid("cost_map", "it and network_map need each other");
+        }
+        if self.alto_network_map.is_some() != self.alto_cost_map.is_some() {
+            return invalid("alto_cost_map", "it and alto_network_map need each other");
+        }
+        let urls = [
+            ("alto_network_map", &self.alto_network_map),
+            ("alto_cost_map", &self.alto_cost_map),
+        ];
+        for (key, url) in urls {
+            if let Some(url) = url
+                && !alto::is_url(url)
+            {
+                return invalid(
+                    key,
+                    format_args!("{url}: not a URL such as http://alto.example/networkmap"),
+                );
+            }
+        }
+        if self.geo_databases.len() > MAX_DATABASES {
+            return invalid("geo_databases", format_args!("more than {MAX_DATABASES}"));
+        }
+        let mut named = [
+            ("network_map", self.network_map.is_some()),
+            ("alto_network_map", self.alto_network_map.is_some()),
+            ("prefixes", self.prefixes.is_some()),
+            ("geo_databases", !self.geo_databases.is_empty()),
+        ]
+        .into_iter()
+        .filter_map(|(key, is_named)| is_named.then_some(key));
+        match (named.next(), named.next()) {
+            (Some(one), Some(other)) => invalid(
+                other,
+                format_args!("there is one map only, and {one} is named too"),
+            ),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -129,7 +129,10 @@ pub(super) fn cost_map(document: Document<'_>, network: &NetworkMap) -> Result<C
 fn parse(document: Document<'_>) -> Result<Value, CostMapError> {
     let name = document.name.to_owned();
     if document.text.len() > MAX_DOCUMENT {
-        return Err(CostMapError::TooLong { document: name });
+        return Err(CostMapError::TooLong {
+            document: name,
+            limit: MAX_DOCUMENT,
+        });
     }
     serde_json::from_str(document.text).map_err(|source| CostMapError::Json {
         document: name,

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::MAX_DOCUMENT;
+use maxminddb::MaxMindDbError;
 
-/// What is wrong with a network map or a cost map.
+/// What is wrong with a map, or with what it is made of.
 #[derive(Debug, thiserror::Error)]
 pub enum CostMapError {
     /// It cannot be read.
@@ -15,11 +15,13 @@ pub enum CostMapError {
         /// Why.
         source: io::Error,
     },
-    /// It has more than 32 MiB.
-    #[error("{document}: longer than {MAX_DOCUMENT} bytes")]
+    /// It has more bytes than can be used.
+    #[error("{document}: longer than {limit} bytes")]
     TooLong {
         /// The file.
         document: String,
+        /// The most, bytes.
+        limit: usize,
     },
     /// It is not JSON.
     #[error("{document}: {source}")]
@@ -38,5 +40,25 @@ pub enum CostMapError {
         member: String,
         /// What is wrong there.
         problem: String,
+    },
+    /// A line of a list of prefixes is wrong.
+    #[error("{document}:{line}:{column}: {problem}")]
+    Line {
+        /// The file.
+        document: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1 in characters.
+        column: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// It is no database of MaxMind's format.
+    #[error("{document}: {source}")]
+    Database {
+        /// The file.
+        document: String,
+        /// Why.
+        source: Box<MaxMindDbError>,
     },
 }

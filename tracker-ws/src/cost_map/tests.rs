@@ -37,6 +37,13 @@ fn the_example_of_the_rfc() {
     ] {
         assert_eq!(cost(&map, from, to), expected, "{from} {to}");
     }
+    for (address, pid) in [
+        ("198.51.100.1", "PID1"),
+        ("198.51.100.200", "PID2"),
+        ("::1", "PID3"),
+    ] {
+        assert_eq!(map.name_of(address.parse().unwrap()).as_deref(), Some(pid));
+    }
     // PID3 to itself is not defined.
     assert_eq!(cost(&map, "203.0.113.1", "2001:db8::1"), map.default_cost());
     assert_eq!(map.default_cost(), 20.0);

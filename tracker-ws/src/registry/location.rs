@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::cost_map::{CostMap, Pid};
+use crate::cost_map::{CostMap, Place};
 
 /// Others never learn any of it.
 #[derive(Clone, Copy, Debug)]
@@ -10,7 +10,7 @@ pub(super) struct Location {
     /// Where its last request came from.
     pub(super) address: IpAddr,
     /// What the cost map says the address belongs to; looked up once, for it is used in many lists.
-    pub(super) pid: Option<Pid>,
+    pub(super) pid: Option<Place>,
 }
 
 impl Location {

@@ -6,7 +6,6 @@ use tracker_ws::{Config, Server, SwarmPolicy};
 use crate::http::get;
 use crate::peer::*;
 use crate::poster::Poster;
-use crate::reload::start_with_reload;
 
 fn listed_only(swarm: &str) -> Config {
     Config {

@@ -1,6 +1,8 @@
 //! The tracker over real sockets.
 
 mod access;
+mod alto;
+mod alto_server;
 mod auth;
 mod certificates;
 mod client;
@@ -12,7 +14,10 @@ mod front_settings;
 mod http;
 mod lifetime;
 mod limits;
+mod maps;
 mod membership;
+mod mmdb;
+mod neighbours;
 mod peer;
 mod post;
 mod poster;

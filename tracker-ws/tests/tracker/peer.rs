@@ -7,13 +7,13 @@ use futures_util::{SinkExt, StreamExt};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tracker_protocol::*;
-use tracker_ws::{Config, Server, Shutdown};
+use tracker_ws::{Config, Reload, Server, Shutdown};
 
 pub const A: &str = "67bb4763101bf31c7fc544f5016b82bbc187ca082e070971221ed2ed6e872b4f";
 pub const B: &str = "0d6c4763101bf31c7fc544f5016b82bbc187ca082e070971221ed2ed6e872b4f";
@@ -56,6 +56,14 @@ pub async fn start_with_shutdown(config: Config) -> (String, Shutdown) {
     let (url, shutdown) = (server.url(), server.shutdown());
     tokio::spawn(server.run());
     (url, shutdown)
+}
+
+/// As [`start`], with what gives it new settings.
+pub async fn start_with_reload(config: Config) -> (String, Reload) {
+    let server = Server::bind(config).await.unwrap();
+    let (url, reload) = (server.url(), server.reload());
+    tokio::spawn(server.run());
+    (url, reload)
 }
 
 /// The address of a URL.
@@ -125,6 +133,17 @@ impl TestPeer {
     pub async fn open_as(url: &str, key: Key) -> Self {
         let stream = TcpStream::connect(address(url)).await.unwrap();
         Self::open_over(url, url, stream, key).await.unwrap()
+    }
+
+    /// A member of swarm A that connects from this address, one of the machine's own: 127.0.0.0/8 are.
+    pub async fn joined_from(url: &str, key: Key, from: std::net::Ipv4Addr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let stream = socket.connect(address(url).parse().unwrap()).await.unwrap();
+        let mut peer = Self::open_over(url, url, stream, key).await.unwrap();
+        let response = peer.connect(vec![join(A)]).await;
+        assert_eq!(response.code, ErrorCode::NoError, "{response:?}");
+        peer
     }
 
     /// A socket on this stream that has said HELLO, or why it was refused.

@@ -14,7 +14,7 @@ use tracker_ws::{Config, ForwardedHeader, Rate};
 use crate::http::get;
 use crate::peer::*;
 use crate::poster::Poster;
-use crate::reload::start_with_reload;
+
 use crate::tls::{Identity, connector, handshake};
 
 /// A PROXY header, version 2.

@@ -5,17 +5,10 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStderr, Command};
 use tracker_protocol::*;
-use tracker_ws::{Config, Rate, Reload, Server};
+use tracker_ws::{Config, Rate};
 
 use crate::http::get;
 use crate::peer::*;
-
-pub async fn start_with_reload(config: Config) -> (String, Reload) {
-    let server = Server::bind(config).await.unwrap();
-    let (url, reload) = (server.url(), server.reload());
-    tokio::spawn(server.run());
-    (url, reload)
-}
 
 #[tokio::test]
 async fn limits_apply_to_those_who_are_there() {

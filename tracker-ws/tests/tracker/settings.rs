@@ -76,6 +76,30 @@ async fn flags_go_before_the_environment_before_the_file() {
             &["--node-url", "wss://t.example/ppsp"],
             "cluster = \"redis://engine.example\"\nnode_url = \"wss://t.example/ppsp\"\n",
         ),
+        (
+            &[
+                ("SHOAL_TRACKER_ALTO_NETWORK_MAP", "http://a.example/n"),
+                ("SHOAL_TRACKER_ALTO_COST_MAP", "http://a.example/c"),
+            ],
+            &["--alto-interval", "60"],
+            "alto_network_map = \"http://a.example/n\"\nalto_cost_map = \"http://a.example/c\"\nalto_interval = 60\n\
+             alto_timeout = 30\n",
+        ),
+        (
+            &[("SHOAL_TRACKER_ALTO_TIMEOUT", "5")],
+            &["--prefixes", "p.txt"],
+            "alto_timeout = 5\nprefixes = \"p.txt\"\n",
+        ),
+        (
+            &[("SHOAL_TRACKER_GEO_DATABASES", "a.mmdb,b.mmdb")],
+            &[],
+            "geo_databases = [\"a.mmdb\", \"b.mmdb\"]\n",
+        ),
+        (
+            &[("SHOAL_TRACKER_GEO_DATABASES", "a.mmdb,b.mmdb")],
+            &["--geo-database", "c.mmdb"],
+            "geo_databases = [\"c.mmdb\"]\n",
+        ),
     ] {
         let out = printed(file, variables, flags).await;
         assert!(out.contains(expected), "{variables:?} {flags:?}: {out}");
@@ -167,6 +191,34 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
         (
             "create_key = true\n",
             "tracker.toml:1:14: create_key: no key is named",
+        ),
+        (
+            "cost_map = 'c.json'\n",
+            "tracker.toml:1:12: cost_map: it and network_map need each other",
+        ),
+        (
+            "alto_cost_map = 'http://a.example/'\n",
+            "tracker.toml:1:17: alto_cost_map: it and alto_network_map need each other",
+        ),
+        (
+            "alto_network_map = 'https://a.example/'\nalto_cost_map = 'http://a.example/'\n",
+            "tracker.toml:1:20: alto_network_map: https://a.example/: not a URL such as http://alto.example/networkmap",
+        ),
+        (
+            "alto_interval = 9\n",
+            "tracker.toml:1:17: alto_interval: 9 is not in 10 to 86400 seconds",
+        ),
+        (
+            "alto_timeout = 0.5\n",
+            "tracker.toml:1:16: alto_timeout: 0.5 is not in 1 to 300 seconds",
+        ),
+        (
+            "prefixes = 'p'\ngeo_databases = ['a']\n",
+            "tracker.toml:2:17: geo_databases: there is one map only, and prefixes is named too",
+        ),
+        (
+            "geo_databases = ['1', '2', '3', '4', '5']\n",
+            "tracker.toml:1:17: geo_databases: more than 4",
         ),
     ] {
         let (done, _, err) = run(file, &[], &["--print-config"]).await;

@@ -17,7 +17,7 @@ use tracker_protocol::ErrorCode;
 use tracker_ws::{Config, Server};
 
 use crate::peer::*;
-use crate::reload::{logged, start_with_reload};
+use crate::reload::logged;
 
 /// A folder with a certificate and its key.
 pub struct Identity {

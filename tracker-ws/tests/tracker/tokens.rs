@@ -13,7 +13,6 @@ use tracker_ws::{Config, Server, SwarmPolicy};
 use crate::http::get;
 use crate::peer::*;
 use crate::poster::Poster;
-use crate::reload::start_with_reload;
 
 const ORIGIN: &str = "wss://t.example";
 const ISSUER: &str = "https://portal.example";
