@@ -3,6 +3,7 @@
 mod check;
 mod check_front;
 mod file;
+mod management;
 mod seconds;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use crate::webtorrent::{self, TorrentsConfig};
 pub use check::Invalid;
 pub(crate) use file::differences;
 pub use file::{ConfigError, Place};
+pub use management::{Management, Secret};
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -183,6 +185,8 @@ pub struct Config {
     /// URL of this very node for clients (`wss://tracker1.example/ppsp`): another node that drains sends its peers there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_url: Option<String>,
+    /// What operators see and do.
+    pub management: Management,
 }
 
 impl Default for Config {
@@ -252,6 +256,7 @@ impl Default for Config {
             denied_tokens_file: None,
             cluster: None,
             node_url: None,
+            management: Management::default(),
         }
     }
 }

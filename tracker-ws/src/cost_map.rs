@@ -39,6 +39,8 @@ pub struct Document<'a> {
 #[derive(Debug)]
 pub struct CostMap {
     prefixes: PrefixTable,
+    /// Of the PIDs.
+    names: Vec<String>,
     /// From each PID to each.
     costs: Vec<f32>,
     pids: usize,
@@ -75,12 +77,13 @@ impl CostMap {
         let costs = alto::cost_map(cost_map, &network)?;
         Ok(Self::new(
             PrefixTable::new(&network.prefixes),
-            network.pids.len(),
+            alto::names(&network),
             &costs,
         ))
     }
 
-    fn new(prefixes: PrefixTable, pids: usize, entries: &CostEntries) -> Self {
+    fn new(prefixes: PrefixTable, names: Vec<String>, entries: &CostEntries) -> Self {
+        let pids = names.len();
         // What is not known is never better than what is.
         let default = entries.iter().map(|(_, _, cost)| *cost).fold(0.0, f32::max);
         let mut costs = vec![default; pids * pids];
@@ -89,6 +92,7 @@ impl CostMap {
         }
         Self {
             prefixes,
+            names,
             costs,
             pids,
             default,
@@ -108,6 +112,11 @@ impl CostMap {
     /// The group an address belongs to.
     pub(crate) fn pid(&self, address: IpAddr) -> Option<Pid> {
         self.prefixes.get(address)
+    }
+
+    /// What the network map calls a group.
+    pub(crate) fn name(&self, pid: Pid) -> Option<&str> {
+        self.names.get(usize::from(pid)).map(String::as_str)
     }
 
     /// As [`CostMap::cost`], of PIDs that are known already.

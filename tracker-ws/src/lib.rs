@@ -7,6 +7,7 @@
 //! * `limits`: what each of them may do, and what is kept of whom.
 //! * [`CostMap`]: what an operator knows of the networks between peers; `selection` chooses by it, among other things.
 //! * `cluster`: trackers on several machines, which share their swarms.
+//! * `management`: what operators see and do, on a listener of its own.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
 //!
 //! Members are given certificates of membership, which peers check instead of asking the tracker
@@ -23,15 +24,18 @@
 
 mod access;
 mod auth;
+mod bans;
 mod certificates;
 mod clock;
 mod cluster;
 mod config;
 mod cost_map;
+mod event_log;
 mod front;
 mod http;
 mod key;
 mod limits;
+mod management;
 mod metrics;
 mod nonces;
 mod phase;
@@ -53,7 +57,7 @@ mod token;
 mod webtorrent;
 
 pub use access::SwarmPolicy;
-pub use config::{Config, ConfigError, Invalid, LogLevel, Place};
+pub use config::{Config, ConfigError, Invalid, LogLevel, Management, Place, Secret};
 pub use cost_map::{CostMap, CostMapError, Document};
 pub use key::{KeyError, TrackerKey};
 pub use limits::{Limit, Rate};

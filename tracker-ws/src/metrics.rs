@@ -38,6 +38,11 @@ struct CertificateLabels {
     source: &'static str,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabels {
+    status: u16,
+}
+
 /// Why a socket was turned away or closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Refusal {
@@ -61,6 +66,8 @@ pub(crate) enum Refusal {
     Malformed,
     /// Went on after being told that it is too fast.
     Flood,
+    /// An operator has banned the peer, or its address.
+    Banned,
 }
 
 /// The metrics and their registry.
@@ -74,6 +81,7 @@ pub(crate) struct Metrics {
     pushes: Counter,
     accepted: Counter,
     certificates: Family<CertificateLabels, Counter>,
+    managed: Family<StatusLabels, Counter>,
     sockets: Gauge,
     peers: Gauge,
     swarms: Gauge,
@@ -104,6 +112,7 @@ impl Metrics {
             pushes: Counter::default(),
             accepted: Counter::default(),
             certificates: Family::default(),
+            managed: Family::default(),
             sockets: Gauge::default(),
             peers: Gauge::default(),
             swarms: Gauge::default(),
@@ -146,6 +155,11 @@ impl Metrics {
             "certificates",
             "Certificates of membership made for answers, by whether they were signed for them",
             metrics.certificates.clone(),
+        );
+        registry.register(
+            "management_requests",
+            "Requests of operators, by HTTP status",
+            metrics.managed.clone(),
         );
         registry.register("sockets", "Open sockets", metrics.sockets.clone());
         registry.register("peers", "Registered peers", metrics.peers.clone());
@@ -193,6 +207,10 @@ impl Metrics {
         self.certificates
             .get_or_create(&CertificateLabels { source })
             .inc();
+    }
+
+    pub(crate) fn managed(&self, status: u16) {
+        self.managed.get_or_create(&StatusLabels { status }).inc();
     }
 
     pub(crate) fn accepted(&self) {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Config, Invalid, differences};
+use crate::event_log::What;
 use crate::server::Shared;
 
 /// What is used once, at the start.
-const AT_START: [&str; 9] = [
+const AT_START: [&str; 10] = [
     "certificate_lifetime",
     "cluster",
     "cost_map",
@@ -15,6 +16,7 @@ const AT_START: [&str; 9] = [
     "key",
     "listen",
     "log",
+    "management",
     "network_map",
     "node_url",
 ];
@@ -23,7 +25,7 @@ const AT_START: [&str; 9] = [
 #[derive(Clone)]
 pub struct Reload {
     shared: Arc<Shared>,
-    /// One at a time.
+    /// One at a time; of all there are.
     turn: Arc<Mutex<()>>,
 }
 
@@ -44,14 +46,29 @@ impl Reload {
         }
     }
 
+    /// Changes some of the settings in effect.
+    ///
+    /// # Errors
+    /// [`Invalid`]: then nothing is changed.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Config)) -> Result<Changes, Invalid> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut config = (*self.shared.config()).clone();
+        change(&mut config);
+        self.take_over(config)
+    }
+
     /// Takes over what can be while the tracker runs. Sockets that are open keep their timers and the length of their
     /// queue, and stay, whatever their dialect or origin; limits apply to them too.
     ///
     /// # Errors
     /// [`Invalid`]: then nothing is taken over.
     pub fn apply(&self, config: Config) -> Result<Changes, Invalid> {
-        config.check()?;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_over(config)
+    }
+
+    fn take_over(&self, config: Config) -> Result<Changes, Invalid> {
+        config.check()?;
         let now = self.shared.config();
         let files = self.shared.front.read(&config)?;
         let mut changes = Changes::default();
@@ -69,6 +86,9 @@ impl Reload {
         // Files may have changed though the settings that name them have not.
         let files_changed = self.shared.front.replace(files);
         if !changes.applied.is_empty() {
+            self.shared.log.publish(What::Settings {
+                changes: changes.applied.clone(),
+            });
             self.shared.configure(Config {
                 certificate_lifetime: now.certificate_lifetime,
                 cluster: now.cluster.clone(),
@@ -77,6 +97,7 @@ impl Reload {
                 key: now.key.clone(),
                 listen: now.listen,
                 log: now.log,
+                management: now.management.clone(),
                 network_map: now.network_map.clone(),
                 node_url: now.node_url.clone(),
                 ..config

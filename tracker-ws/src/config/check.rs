@@ -124,6 +124,7 @@ impl Config {
         if self.network_map.is_some() != self.cost_map.is_some() {
             return invalid("cost_map", "it and network_map need each other");
         }
+        self.management.check()?;
         if self.create_key && self.key.is_none() {
             return invalid("create_key", "no key is named");
         }

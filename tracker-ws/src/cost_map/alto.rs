@@ -24,6 +24,13 @@ pub(super) struct NetworkMap {
     vtag: Option<(String, String)>,
 }
 
+/// The names of a map's PIDs, in the order of their numbers.
+pub(super) fn names(network: &NetworkMap) -> Vec<String> {
+    let mut pids: Vec<_> = network.pids.iter().collect();
+    pids.sort_by_key(|(_, pid)| **pid);
+    pids.into_iter().map(|(name, _)| name.clone()).collect()
+}
+
 /// Reads an InfoResourceNetworkMap (RFC 7285 §11.2.1.6).
 pub(super) fn network_map(document: Document<'_>) -> Result<NetworkMap, CostMapError> {
     let refuse = |member: String, problem: &str| Err(wrong(document, member, problem));
