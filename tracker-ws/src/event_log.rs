@@ -37,7 +37,7 @@ pub(crate) enum What {
     },
     /// Sockets, requests or offers were refused, since the event before of the same reason.
     Refused {
-        /// `socket` or `request`.
+        /// `socket`, `request` or `access`.
         kind: String,
         /// As the metrics name it.
         reason: String,

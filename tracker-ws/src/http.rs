@@ -200,7 +200,7 @@ impl Connection {
         let config = self.shared.config();
         let (get, path) = (request.method() == Method::GET, request.uri().path());
         let mut reply = match path {
-            PATH | WEBTORRENT_PATH if self.is_banned() => {
+            PATH | WEBTORRENT_PATH if self.is_banned(&request) => {
                 self.shared.metrics.refused(Refusal::Banned);
                 closing(text(StatusCode::FORBIDDEN, "this address is banned"))
             }
@@ -227,9 +227,9 @@ impl Connection {
         reply
     }
 
-    fn is_banned(&self) -> bool {
+    fn is_banned(&self, request: &Request<Incoming>) -> bool {
         let now = self.shared.clock.now();
-        self.shared.bans.bans_address(now, self.from)
+        self.shared.bans.bans_address(now, self.client(request))
     }
 
     /// May the page that the request comes from connect? Programs name no origin.

@@ -49,7 +49,8 @@ pub(super) struct Sample {
 /// Something that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Fault {
-    /// `socket`: turned away or closed; `request`: refused, or offers ignored, for a limit.
+    /// `socket`: turned away or closed; `request`: refused, or offers ignored, for a limit; `access`: refused for what a
+    /// token, or the policy of swarms, says.
     kind: String,
     /// As the metrics name it.
     reason: String,
@@ -135,6 +136,7 @@ fn faults(metrics: &str) -> BTreeMap<(String, String), u64> {
     let families = [
         ("tracker_sockets_refused_total{reason=\"", "socket"),
         ("tracker_requests_limited_total{limit=\"", "request"),
+        ("tracker_requests_denied_total{reason=\"", "access"),
     ];
     let fault = |line: &str| {
         let (kind, rest) = families
@@ -180,6 +182,7 @@ mod tests {
         metrics.refused(Refusal::Banned);
         metrics.refused(Refusal::Banned);
         metrics.limited(Limit::Swarm);
+        metrics.denied("token-expired");
         let counts = crate::metrics::Counts {
             sockets: 0,
             peers: 0,

@@ -98,8 +98,7 @@ function show({ status, samples, census, faults }) {
   const byNat = Object.entries(census.by_nat).map(([nat, peers]) => [nats[nat], peers]);
   bars(at('nat-bars'), byNat, 'No peer is registered.');
   bars(at('network-bars'), Object.entries(census.by_network), 'No peer is registered.');
-  const names = { socket: 'socket', request: 'request' };
-  const byReason = faults.map(({ kind, reason, count }) => [`${reason} (${names[kind]})`, count]);
+  const byReason = faults.map(({ kind, reason, count }) => [`${reason} (${kind})`, count]);
   bars(at('fault-bars'), byReason, 'Nothing was refused.');
   facts(at('playback-facts'), [
     ['Peers that report', count(playback.reporting)],
