@@ -1,7 +1,6 @@
 // What the dashboard draws: bars, tables and lines over time. Everything is made of text and elements, never of markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const WIDTH = 640;
 const HEIGHT = 176;
 const LEFT = 44;
 const RIGHT = 8;
@@ -81,24 +80,26 @@ export function table(into, caption, columns, rows, empty) {
 
 /**
  * Lines over time. `lines`: name, class, and a number or undefined for each sample. `samples` have `at`, Unix ms.
- * `format`: how numbers read; `ceiling`: the top of the scale, where it is fixed.
+ * `format`: how numbers read; `ceiling`: the top of the scale, where it is fixed; `scale`: how numbers beside it read.
  */
-export function lines(into, samples, lines, format, ceiling) {
+export function lines(into, samples, lines, format, ceiling, scale = format) {
   const known = lines.flatMap(({ values }) => values.filter((value) => value !== undefined));
   if (known.length === 0) {
     into.replaceChildren(element('p', 'Nothing is reported yet.', { class: 'empty' }));
     return;
   }
+  // Pixels, so that letters have the size of letters.
+  const width = Math.max(into.clientWidth, 200);
   const top = ceiling ?? roundUp(Math.max(...known, 1));
   const [first, last] = [samples[0].at, samples.at(-1).at];
   const span = Math.max(last - first, 60_000);
-  const x = (at) => LEFT + ((at - (last - span)) / span) * (WIDTH - LEFT - RIGHT);
+  const x = (at) => LEFT + ((at - (last - span)) / span) * (width - LEFT - RIGHT);
   const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
   const summary = lines.map(({ name, values }) => `${name}: now ${format(values.at(-1))}`).join('; ');
-  const svg = drawn('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': summary });
+  const svg = drawn('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': summary });
   for (const value of [0, top / 2, top]) {
-    svg.append(drawn('line', { class: 'axis', x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }));
-    svg.append(drawn('text', { x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, format(value)));
+    svg.append(drawn('line', { class: 'axis', x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
+    svg.append(drawn('text', { x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, scale(value)));
   }
   for (const [at, anchor] of [
     [last - span, 'start'],

@@ -92,7 +92,8 @@ function show({ status, samples, census, faults }) {
     count,
   );
   const shares = values((one) => one.p2p_share);
-  lines(at('share-chart'), samples, [{ name: 'From peers', kind: 'first', values: shares }], percent, 1);
+  const share = [{ name: 'From peers', kind: 'first', values: shares }];
+  lines(at('share-chart'), samples, share, percent, 1, (value) => `${value * 100} %`);
   bars(at('role-bars'), Object.entries(census.by_role), 'No peer is registered.');
   const nats = { none: 'none', stun: 'behind a NAT (STUN)', turn: 'relayed (TURN)', unknown: 'unknown' };
   const byNat = Object.entries(census.by_nat).map(([nat, peers]) => [nats[nat], peers]);
