@@ -192,9 +192,11 @@ mod tests {
         };
         let found: Vec<_> = faults(&metrics.text(counts)).into_iter().collect();
         let fault = |kind: &str, reason: &str, count| ((kind.to_owned(), reason.to_owned()), count);
-        assert_eq!(
-            found,
-            [fault("request", "Swarm", 1), fault("socket", "Banned", 2)]
-        );
+        let expected = [
+            fault("access", "token-expired", 1),
+            fault("request", "Swarm", 1),
+            fault("socket", "Banned", 2),
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -429,6 +429,24 @@ async fn banned_addresses_are_sent_away_and_kept_out_for_a_time() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_the_address_that_it_names_is_banned() {
+    let Managed { url, manager, .. } = manager::start(Config {
+        trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
+        forwarded_header: tracker_ws::ForwardedHeader::XForwardedFor,
+        ..config()
+    })
+    .await;
+    ban(&manager, json!({"prefix": "198.51.100.0/24"})).await;
+    for (client, status) in [("198.51.100.7", 403), ("198.51.101.7", 426)] {
+        let request = format!(
+            "GET /ppsp HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: {client}\r\n\r\n"
+        );
+        let response = crate::http::exchange(&url, &request).await;
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_of_webtorrent_is_banned_by_its_id() {
     use futures_util::{SinkExt, StreamExt};
     use tokio_tungstenite::tungstenite::Message;
