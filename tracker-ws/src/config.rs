@@ -3,6 +3,7 @@
 mod check;
 mod check_front;
 mod file;
+mod management;
 mod seconds;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use crate::webtorrent::{self, TorrentsConfig};
 pub use check::Invalid;
 pub(crate) use file::differences;
 pub use file::{ConfigError, Place};
+pub use management::{Management, Secret};
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -201,6 +203,8 @@ pub struct Config {
     pub prefixes: Option<PathBuf>,
     /// Databases of MaxMind's format with countries or autonomous systems, in place of such a list.
     pub geo_databases: Vec<PathBuf>,
+    /// What operators see and do.
+    pub management: Management,
 }
 
 impl Default for Config {
@@ -276,6 +280,7 @@ impl Default for Config {
             alto_timeout: Duration::from_secs(30),
             prefixes: None,
             geo_databases: Vec::new(),
+            management: Management::default(),
         }
     }
 }

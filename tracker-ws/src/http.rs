@@ -50,7 +50,7 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 4 * MAX_FRAME;
 const TEXT: &str = "text/plain; charset=utf-8";
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What a connection over the limit is told before anything is read of it: it gets no memory.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -200,6 +200,10 @@ impl Connection {
         let config = self.shared.config();
         let (get, path) = (request.method() == Method::GET, request.uri().path());
         let mut reply = match path {
+            PATH | WEBTORRENT_PATH if self.is_banned(&request) => {
+                self.shared.metrics.refused(Refusal::Banned);
+                closing(text(StatusCode::FORBIDDEN, "this address is banned"))
+            }
             PATH if config.ppsp && request.method() == Method::POST => self.post(request).await,
             PATH if config.ppsp && get => self.upgrade(request, Dialect::Ppsp),
             PATH if config.ppsp => not_allowed("GET, POST"),
@@ -221,6 +225,11 @@ impl Connection {
             set(&mut reply, CONNECTION, "close");
         }
         reply
+    }
+
+    fn is_banned(&self, request: &Request<Incoming>) -> bool {
+        let now = self.shared.clock.now();
+        self.shared.bans.bans_address(now, self.client(request))
     }
 
     /// May the page that the request comes from connect? Programs name no origin.

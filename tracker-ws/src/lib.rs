@@ -8,6 +8,7 @@
 //! * [`CostMap`]: what an operator knows of the networks between peers; `selection` chooses by it, among other things.
 //!   `alto` polls a server for it.
 //! * `cluster`: trackers on several machines, which share their swarms.
+//! * `management`: what operators see and do, on a listener of its own.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
 //!
 //! Members are given certificates of membership, which peers check instead of asking the tracker
@@ -25,15 +26,18 @@
 mod access;
 mod alto;
 mod auth;
+mod bans;
 mod certificates;
 mod clock;
 mod cluster;
 mod config;
 mod cost_map;
+mod event_log;
 mod front;
 mod http;
 mod key;
 mod limits;
+mod management;
 mod metrics;
 mod nonces;
 mod phase;
@@ -55,7 +59,7 @@ mod token;
 mod webtorrent;
 
 pub use access::SwarmPolicy;
-pub use config::{Config, ConfigError, Invalid, LogLevel, Place};
+pub use config::{Config, ConfigError, Invalid, LogLevel, Management, Place, Secret};
 pub use cost_map::{CostMap, CostMapError, Document};
 pub use key::{KeyError, TrackerKey};
 pub use limits::{Limit, Rate};

@@ -43,7 +43,9 @@ async fn serve(options: &Options, config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-    print(&format!("tracker-ws listening on {}\n", server.url()))?;
+    let management = server.management_url();
+    let management = management.map_or(String::new(), |url| format!(" and {url} (management)"));
+    print(&format!("tracker-ws listening on {}{management}\n", server.url()))?;
     let shutdown = server.shutdown();
     tokio::spawn(async move {
         tokio::select! {

@@ -61,6 +61,11 @@ pub(crate) enum MapRead {
     Invalid,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabels {
+    status: u16,
+}
+
 /// Why a socket was turned away or closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Refusal {
@@ -84,6 +89,8 @@ pub(crate) enum Refusal {
     Malformed,
     /// Went on after being told that it is too fast.
     Flood,
+    /// An operator has banned the peer, or its address.
+    Banned,
 }
 
 /// The metrics and their registry.
@@ -98,6 +105,7 @@ pub(crate) struct Metrics {
     accepted: Counter,
     certificates: Family<CertificateLabels, Counter>,
     map_reads: Family<MapLabels, Counter>,
+    managed: Family<StatusLabels, Counter>,
     sockets: Gauge,
     peers: Gauge,
     swarms: Gauge,
@@ -129,6 +137,7 @@ impl Metrics {
             accepted: Counter::default(),
             certificates: Family::default(),
             map_reads: Family::default(),
+            managed: Family::default(),
             sockets: Gauge::default(),
             peers: Gauge::default(),
             swarms: Gauge::default(),
@@ -176,6 +185,11 @@ impl Metrics {
             "map_reads",
             "Maps of the network read, by where they are from and what came of it",
             metrics.map_reads.clone(),
+        );
+        registry.register(
+            "management_requests",
+            "Requests of operators, by HTTP status",
+            metrics.managed.clone(),
         );
         registry.register("sockets", "Open sockets", metrics.sockets.clone());
         registry.register("peers", "Registered peers", metrics.peers.clone());
@@ -227,6 +241,10 @@ impl Metrics {
 
     pub(crate) fn map_read(&self, source: &'static str, result: MapRead) {
         self.map_reads.get_or_create(&MapLabels { source, result }).inc();
+    }
+
+    pub(crate) fn managed(&self, status: u16) {
+        self.managed.get_or_create(&StatusLabels { status }).inc();
     }
 
     pub(crate) fn accepted(&self) {

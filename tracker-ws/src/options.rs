@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use tracker_ws::{Config, LogLevel};
+use tracker_ws::{Config, LogLevel, Secret};
 
 use front::FrontOptions;
 
@@ -141,6 +141,20 @@ pub(crate) struct Options {
         env = "SHOAL_TRACKER_GEO_DATABASES"
     )]
     geo_databases: Option<Vec<PathBuf>>,
+    /// Address and port of management: API and dashboard, which need a token [default: off]
+    #[arg(long, value_name = "IP:PORT", env = "SHOAL_TRACKER_MANAGEMENT_LISTEN")]
+    management_listen: Option<SocketAddr>,
+    /// The token, which other users of this machine can see here
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "SHOAL_TRACKER_MANAGEMENT_TOKEN",
+        hide_env_values = true
+    )]
+    management_token: Option<String>,
+    /// File that has the token
+    #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_MANAGEMENT_TOKEN_FILE")]
+    management_token_file: Option<PathBuf>,
     /// What to log [default: info]
     #[arg(long, value_name = "LEVEL", env = "SHOAL_TRACKER_LOG")]
     log: Option<LogLevel>,
@@ -214,6 +228,15 @@ impl Options {
         }
         config.create_key |= self.create_key;
         self.front.set(&mut config);
+        let management = &mut config.management;
+        if self.management_listen.is_some() {
+            management.listen = self.management_listen;
+        }
+        // One of the two goes before whichever the file has.
+        if self.management_token.is_some() || self.management_token_file.is_some() {
+            management.token = self.management_token.clone().map(Secret::new);
+            management.token_file.clone_from(&self.management_token_file);
+        }
         let track_timeout = self
             .track_timeout
             .map(Duration::from_secs)

@@ -17,6 +17,7 @@ use crate::auth;
 use crate::clock::Clock;
 use crate::front::Door;
 use crate::limits::Limit;
+use crate::metrics::Refusal;
 use crate::nonces::NonceError;
 use crate::registry::Answer;
 use crate::server::Shared;
@@ -82,6 +83,12 @@ pub(crate) fn answer(shared: &Shared, door: Door, from: IpAddr, bearer: Option<&
             return Answer::of(&response).counted(shared, kind);
         }
     };
+    if shared.bans.bans_peer(now, &request.peer_id) {
+        shared.metrics.refused(Refusal::Banned);
+        let mut response = Response::failed(&request.transaction_id, ErrorCode::Forbidden, "banned");
+        response.ext.nonce = Some(next);
+        return Answer::of(&response).counted(shared, kind);
+    }
     let certificates = shared.certificates_for(&key_blob, grant.as_ref(), &request);
     let answer = shared
         .registry()

@@ -3,13 +3,15 @@
 mod departed;
 mod elsewhere;
 mod entry;
+mod explanation;
 mod lists;
 mod location;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -22,13 +24,16 @@ use tracker_protocol::{
 
 use crate::cluster::Cluster;
 use crate::cost_map::CostMap;
+use crate::event_log::{EventLog, What};
 use crate::limits::{Bucket, Limit, Rate};
 use crate::relay;
 use crate::reports::Report;
 use crate::swarm::Swarm;
 use departed::Departed;
 use entry::Entry;
+pub(crate) use explanation::Drawn;
 use location::Location;
+pub(crate) use view::PeerView;
 
 /// Names a socket, never reused.
 pub type SessionId = u64;
@@ -137,7 +142,11 @@ pub struct Registry {
     config: RegistryConfig,
     rng: StdRng,
     peers: HashMap<Arc<str>, Entry>,
-    swarms: HashMap<String, Swarm>,
+    /// The IDs of all peers, in order: so that they can be looked through a few at a time.
+    roll: BTreeSet<Arc<str>>,
+    swarms: BTreeMap<String, Swarm>,
+    /// Is told who comes and goes.
+    log: Option<Arc<EventLog>>,
     /// Sockets that have proven who they are, both ways.
     proven: HashMap<SessionId, Proven>,
     sessions: HashMap<Arc<str>, SessionId>,
@@ -155,7 +164,9 @@ impl Registry {
             config,
             rng,
             peers: HashMap::new(),
-            swarms: HashMap::new(),
+            roll: BTreeSet::new(),
+            swarms: BTreeMap::new(),
+            log: None,
             proven: HashMap::new(),
             sessions: HashMap::new(),
             departed: Departed::default(),
@@ -176,6 +187,17 @@ impl Registry {
             entry.location = Location::new(entry.location.address, costs.as_deref());
         }
         self.costs = costs;
+    }
+
+    /// From now on, who comes and goes is told to this log.
+    pub(crate) fn set_log(&mut self, log: Arc<EventLog>) {
+        self.log = Some(log);
+    }
+
+    fn tell_log(&self, what: impl FnOnce() -> What) {
+        if let Some(log) = &self.log {
+            log.publish(what());
+        }
     }
 
     /// Registered peers.
@@ -377,6 +399,7 @@ impl Registry {
             return limited(Limit::Swarm);
         }
         let entry = self.peers.entry(peer.clone()).or_insert_with(|| {
+            self.roll.insert(peer.clone());
             let answers = self.departed.take(peer).unwrap_or_default();
             let location = Location::new(address, self.costs.as_deref());
             Entry::new(now, Peer::with_answers(now, self.config.peer, answers), location)
@@ -554,7 +577,14 @@ impl Registry {
             for swarm in entry.machine.swarms().keys() {
                 leave(&mut self.swarms, swarm, peer);
             }
+            let silent = !entry.machine.swarms().is_empty();
             self.peers.remove(peer);
+            self.roll.remove(peer);
+            if silent {
+                self.tell_log(|| What::Gone {
+                    peer_id: peer.to_string(),
+                });
+            }
             return;
         }
         let deadline = entry.machine.poll_timeout();
@@ -598,12 +628,20 @@ impl Registry {
         }
         for swarm in &changes.left {
             leave(&mut self.swarms, swarm, peer);
+            self.tell_log(|| What::Left {
+                peer_id: peer.to_string(),
+                swarm_id: swarm.clone(),
+            });
         }
         let mut response = Response::ok(&request.transaction_id);
         let left = changes.left.iter().map(|swarm| SwarmResult::ok(swarm));
         response.swarm_result.extend(left);
         let room = MAX_LISTED / changes.joined.len().max(1);
         for (swarm, mode) in &changes.joined {
+            self.tell_log(|| What::Joined {
+                peer_id: peer.to_string(),
+                swarm_id: swarm.clone(),
+            });
             self.swarms.entry(swarm.clone()).or_default().insert(peer);
             let result = match (mode, &connect.peer_num) {
                 (PeerMode::Seeder, None) => self.counted(now, swarm),
@@ -692,7 +730,7 @@ impl Registry {
     }
 }
 
-fn leave(swarms: &mut HashMap<String, Swarm>, swarm_id: &str, peer: &str) {
+fn leave(swarms: &mut BTreeMap<String, Swarm>, swarm_id: &str, peer: &str) {
     if let Some(swarm) = swarms.get_mut(swarm_id) {
         swarm.remove(peer);
         if swarm.is_empty() {

@@ -5,17 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Config, Invalid, differences};
 use crate::cost_map::{CostMap, Source};
+use crate::event_log::What;
 use crate::metrics::MapRead;
 use crate::server::Shared;
 
 /// What is used once, at the start.
-const AT_START: [&str; 7] = [
+const AT_START: [&str; 8] = [
     "certificate_lifetime",
     "cluster",
     "create_key",
     "key",
     "listen",
     "log",
+    "management",
     "node_url",
 ];
 
@@ -23,7 +25,7 @@ const AT_START: [&str; 7] = [
 #[derive(Clone)]
 pub struct Reload {
     shared: Arc<Shared>,
-    /// One at a time.
+    /// One at a time; of all there are.
     turn: Arc<Mutex<()>>,
 }
 
@@ -44,6 +46,17 @@ impl Reload {
         }
     }
 
+    /// Changes some of the settings in effect.
+    ///
+    /// # Errors
+    /// [`Invalid`]: then nothing is changed.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Config)) -> Result<Changes, Invalid> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut config = (*self.shared.config()).clone();
+        change(&mut config);
+        self.take_over(config)
+    }
+
     /// Takes over what can be while the tracker runs. Sockets that are open keep their timers and the length of their
     /// queue, and stay, whatever their dialect or origin; limits apply to them too. The map of the network is read again, or
     /// asked for again: this reads files, so it may take seconds.
@@ -51,10 +64,17 @@ impl Reload {
     /// # Errors
     /// [`Invalid`]: a setting, or the map it names; then nothing is taken over.
     pub fn apply(&self, config: Config) -> Result<Changes, Invalid> {
-        config.check()?;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        config.check()?;
         let source = config.map_source();
         let map = source.as_ref().map_or(Ok(None), |source| self.read(source))?;
+        let changes = self.take_over(config)?;
+        self.shared.set_map(source, map);
+        Ok(changes)
+    }
+
+    fn take_over(&self, config: Config) -> Result<Changes, Invalid> {
+        config.check()?;
         let now = self.shared.config();
         let files = self.shared.front.read(&config)?;
         let mut changes = Changes::default();
@@ -72,6 +92,9 @@ impl Reload {
         // Files may have changed though the settings that name them have not.
         let files_changed = self.shared.front.replace(files);
         if !changes.applied.is_empty() {
+            self.shared.log.publish(What::Settings {
+                changes: changes.applied.clone(),
+            });
             self.shared.configure(Config {
                 certificate_lifetime: now.certificate_lifetime,
                 cluster: now.cluster.clone(),
@@ -79,12 +102,12 @@ impl Reload {
                 key: now.key.clone(),
                 listen: now.listen,
                 log: now.log,
+                management: now.management.clone(),
                 node_url: now.node_url.clone(),
                 ..config
             });
         }
         changes.applied.extend(files_changed);
-        self.shared.set_map(source, map);
         Ok(changes)
     }
 

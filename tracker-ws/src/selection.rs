@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use rand::{Rng, RngExt};
 use tracker_protocol::PeerNum;
 
-pub(crate) use candidate::Candidate;
+pub(crate) use candidate::{Candidate, Halvings};
 use prefix::Prefix;
 
 /// Members that are drawn for each place: enough for the best of them to be good. Looking at one costs half a microsecond
@@ -55,10 +55,9 @@ pub(crate) fn choose<R: Rng>(rng: &mut R, wish: &Wish<'_>, candidates: &[Candida
         let (mut best, mut uniform) = (best.iter().copied(), 0..candidates.len());
         while list.chosen.len() < count {
             let place = list.chosen.len();
-            let at_random = place % RANDOM_PLACE == RANDOM_PLACE - 1 || place + 1 == count;
-            let next = match at_random {
-                true => uniform.find(|index| list.takes(*index, cap)),
-                false => best.find(|index| list.takes(*index, cap)),
+            let next = match self::place(place, count) {
+                Place::Uniform => uniform.find(|index| list.takes(*index, cap)),
+                Place::Weighted => best.find(|index| list.takes(*index, cap)),
             };
             match next {
                 Some(index) => list.push(index),
@@ -78,6 +77,23 @@ pub(crate) fn choose<R: Rng>(rng: &mut R, wish: &Wish<'_>, candidates: &[Candida
     chosen
 }
 
+/// How a place in a list is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Likely by somebody good.
+    Weighted,
+    /// By anybody.
+    Uniform,
+}
+
+/// How this place (from 0) of a list of `count` is filled. Of a small swarm the last may be somebody strong instead.
+pub(crate) fn place(place: usize, count: usize) -> Place {
+    match place % RANDOM_PLACE == RANDOM_PLACE - 1 || place + 1 == count {
+        true => Place::Uniform,
+        false => Place::Weighted,
+    }
+}
+
 /// Most candidates of one address block in a list of `count`, while there are others.
 fn block_cap(count: usize) -> usize {
     (count / 4).max(2)
@@ -86,6 +102,21 @@ fn block_cap(count: usize) -> usize {
 /// The candidates in weighted random order: each is the next with a probability proportional to its weight (Efraimidis
 /// and Spirakis 2006).
 fn weighted_order<R: Rng>(rng: &mut R, wish: &Wish<'_>, candidates: &[Candidate<'_>]) -> Vec<usize> {
+    let arrivals: Vec<f64> = halvings(wish, candidates)
+        .iter()
+        .map(|halvings| {
+            // Above 0 and at most 1, so its logarithm is finite.
+            let uniform = 1.0 - rng.random::<f64>();
+            -uniform.ln() * halvings.sum().exp2()
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_by(|a, b| arrivals[*a].total_cmp(&arrivals[*b]));
+    order
+}
+
+/// How good each candidate is, among these.
+pub(crate) fn halvings(wish: &Wish<'_>, candidates: &[Candidate<'_>]) -> Vec<Halvings> {
     // Costs have no unit: what counts is where each lies between the least and the most of those at hand.
     let costs = || candidates.iter().map(|candidate| f64::from(candidate.cost));
     let nearest = costs().fold(f64::INFINITY, f64::min);
@@ -94,18 +125,8 @@ fn weighted_order<R: Rng>(rng: &mut R, wish: &Wish<'_>, candidates: &[Candidate<
         true => (f64::from(cost) - nearest) / spread,
         false => 0.0,
     };
-    let arrivals: Vec<f64> = candidates
-        .iter()
-        .map(|candidate| {
-            let halvings = candidate.halvings(wish, distance(candidate.cost));
-            // Above 0 and at most 1, so its logarithm is finite.
-            let uniform = 1.0 - rng.random::<f64>();
-            -uniform.ln() * halvings.exp2()
-        })
-        .collect();
-    let mut order: Vec<usize> = (0..candidates.len()).collect();
-    order.sort_by(|a, b| arrivals[*a].total_cmp(&arrivals[*b]));
-    order
+    let of = |candidate: &Candidate<'_>| candidate.halvings(wish, distance(candidate.cost));
+    candidates.iter().map(of).collect()
 }
 
 /// A list in the making.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,15 +18,18 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, MAX_FRAME, Request, RequestBody, peer_id_of};
 
 use crate::alto;
+use crate::bans::Bans;
 use crate::certificates::{Certificates, SERIAL_LEN, wanted_certificates};
 use crate::clock::Clock;
 use crate::cluster::{self, Cluster, Outbox};
 use crate::config::{Config, Invalid};
 use crate::cost_map::{AltoServer, CostMap, CostMapError, Source};
+use crate::event_log::{EventLog, What};
 use crate::front::{self, Arrival, Front};
 use crate::http::{self, Dialect, Upgraded};
 use crate::key::{KeyError, TrackerKey};
 use crate::limits::{SocketPermit, Sockets};
+use crate::management::Management;
 use crate::metrics::{Counts, MapRead, Metrics, Refusal};
 use crate::nonces::Nonces;
 use crate::phase::{Phase, Shutdown, reached};
@@ -64,6 +68,14 @@ pub enum ServerError {
         /// Was it to be made?
         create: bool,
     },
+    /// The token of management cannot be read.
+    #[error("management.token_file: {path}: {source}", path = path.display())]
+    Token {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The map of the network cannot be used.
     #[error(transparent)]
     CostMap(#[from] CostMapError),
@@ -88,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) torrents: Mutex<Torrents>,
     /// Where the map of the network is from. Each new value has a server's map polled at once.
     pub(crate) map_source: watch::Sender<Option<Source>>,
+    pub(crate) bans: Bans,
+    pub(crate) log: Arc<EventLog>,
     registry: Mutex<Registry>,
     rng: Mutex<StdRng>,
     next_session: AtomicU64,
@@ -166,7 +180,8 @@ impl Shared {
         certificates
     }
 
-    pub(crate) fn metrics_text(&self) -> String {
+    /// Numbers of the moment.
+    pub(crate) fn counts(&self) -> Counts {
         let (peers, swarms) = {
             let registry = self.registry();
             (registry.peer_count(), registry.swarm_count())
@@ -176,13 +191,17 @@ impl Shared {
             (torrents.member_count(), torrents.torrent_count())
         };
         let sockets = self.sockets.open();
-        self.metrics.text(Counts {
+        Counts {
             sockets,
             peers,
             swarms,
             members,
             torrents,
-        })
+        }
+    }
+
+    pub(crate) fn metrics_text(&self) -> String {
+        self.metrics.text(self.counts())
     }
 }
 
@@ -194,6 +213,7 @@ pub struct Server {
     shutdown: Shutdown,
     /// Where it is one node of a cluster.
     outbox: Option<Outbox>,
+    management: Option<Management>,
 }
 
 impl Server {
@@ -237,11 +257,18 @@ impl Server {
             registry.set_cluster(cluster);
             outbox = Some(letters);
         }
+        let management = Management::bind(&config.management).await?;
+        let log = Arc::new(EventLog::default());
+        if management.is_some() {
+            registry.set_log(log.clone());
+        }
         let lifetime = config.certificate_lifetime.as_secs();
         let front = Front::new(&config)?;
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),
             torrents: Mutex::new(Torrents::new(config.torrents(), rng()?)),
+            bans: Bans::default(),
+            log,
             nonces: Mutex::new(Nonces::new(rng()?.random())),
             registry: Mutex::new(registry),
             rng: Mutex::new(rng()?),
@@ -261,12 +288,19 @@ impl Server {
             shared: Arc::new(shared),
             shutdown,
             outbox,
+            management,
         })
     }
 
     /// The address it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The URL of the dashboard, where operators are let in.
+    pub fn management_url(&self) -> Option<String> {
+        let management = self.management.as_ref()?;
+        Some(format!("http://{}/", management.local_addr()))
     }
 
     /// The URL for peers on this machine; the one of WebTorrent's clients where those only are served.
@@ -305,6 +339,9 @@ impl Server {
             tokio::spawn(cluster::run(shared.clone(), engine, node_url, outbox))
         });
         let maps = tokio::spawn(alto::follow(shared.clone()));
+        let management = self
+            .management
+            .map(|management| tokio::spawn(management.run(shared.clone(), self.shutdown.clone())));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -329,6 +366,7 @@ impl Server {
         }
         // From now on the address is free for another tracker.
         drop((self.listener, alive));
+        shared.log.publish(What::Draining);
         let config = shared.config();
         let drained = config.drain_period + config.drain_notice + GRACE;
         let all_gone = tokio::select! {
@@ -341,6 +379,9 @@ impl Server {
             clustered.abort();
         }
         maps.abort();
+        if let Some(management) = management {
+            management.abort();
+        }
         if !all_gone {
             tracing::warn!("some sockets did not close in time");
         }
@@ -399,8 +440,8 @@ async fn connection(
     shared.metrics.accepted();
     let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
     match dialect {
-        Dialect::Ppsp => socket::run(shared, socket, id, Session::new(shared, id, door, from)).await,
-        Dialect::WebTorrent => socket::run(shared, socket, id, WebTorrent::new(shared, id)).await,
+        Dialect::Ppsp => socket::run(shared, socket, id, from, Session::new(shared, id, door, from)).await,
+        Dialect::WebTorrent => socket::run(shared, socket, id, from, WebTorrent::new(shared, id)).await,
     }
     Ok(())
 }

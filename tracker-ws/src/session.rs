@@ -167,6 +167,12 @@ impl<'a> Session<'a> {
             self.shared
                 .registry()
                 .attach(now, self.id, self.from, &request.peer_id, &mut out);
+            // Only now: one who is banned meanwhile is attached, and sent away, or seen here.
+            if self.shared.bans.bans_peer(now, &request.peer_id) {
+                let code = ErrorCode::Forbidden;
+                self.answer(kind, &Response::failed(&request.transaction_id, code, "banned"));
+                return Err(end(CloseCode::Policy, "banned", Some(Refusal::Banned)));
+            }
         } else if shows_token(&request)
             && let Err(reason) = self.prove(&access, &request)
         {

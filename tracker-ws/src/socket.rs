@@ -1,6 +1,7 @@
 //! A WebSocket, whatever is spoken on it: frames in and out, pings, patience, and how it ends.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, StreamExt};
@@ -50,6 +51,8 @@ pub(crate) struct Sessions {
 
 #[derive(Debug)]
 struct Handle {
+    /// Where its connection comes from.
+    from: IpAddr,
     queue: mpsc::Sender<Delivery>,
     overflow: Arc<Notify>,
 }
@@ -65,6 +68,23 @@ impl Sessions {
                 handle.overflow.notify_one();
             }
         }
+    }
+
+    /// Closes the sockets that come from such an address.
+    pub(crate) fn close_from(&self, is_meant: impl Fn(IpAddr) -> bool, reason: &'static str) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for handle in open.values().filter(|handle| is_meant(handle.from)) {
+            let close = Delivery::Close(CloseCode::Policy.into(), reason);
+            if handle.queue.try_send(close).is_err() {
+                handle.overflow.notify_one();
+            }
+        }
+    }
+
+    /// Closes one.
+    pub(crate) fn close(&self, id: SessionId, reason: &'static str) {
+        let what = Delivery::Close(CloseCode::Policy.into(), reason);
+        self.deliver(vec![Outgoing { to: id, what }]);
     }
 
     fn insert(&self, id: SessionId, handle: Handle) {
@@ -100,6 +120,7 @@ pub(crate) async fn run<D: Dialect>(
     shared: &Shared,
     mut socket: WebSocketStream<Stream>,
     id: SessionId,
+    from: IpAddr,
     mut dialect: D,
 ) {
     let (queue, mut outgoing) = mpsc::channel(shared.config().queue);
@@ -107,6 +128,7 @@ pub(crate) async fn run<D: Dialect>(
     shared.sessions.insert(
         id,
         Handle {
+            from,
             queue,
             overflow: overflow.clone(),
         },

@@ -39,6 +39,11 @@ impl Swarm {
         self.members.len()
     }
 
+    /// In places of no meaning: that of one who leaves is filled with the last.
+    pub(crate) fn members(&self) -> &[Arc<str>] {
+        &self.members
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }

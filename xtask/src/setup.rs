@@ -17,6 +17,7 @@ pub fn all() -> Result<()> {
     for_build()?;
     for_media()?;
     for_cluster()?;
+    for_python()?;
     for_browser()
 }
 
@@ -34,6 +35,14 @@ pub fn for_media() -> Result<()> {
 /// What tests of several trackers need: the engine through which they are one.
 pub fn for_cluster() -> Result<()> {
     apt_if_missing(&[("redis-server", "redis-server")])
+}
+
+/// What the test of the tracker's API needs: it makes an environment of its own below `target/`.
+fn for_python() -> Result<()> {
+    match process::output(command("python3").args(["-c", "import ensurepip"])) {
+        Ok(_) => Ok(()),
+        Err(_) => apt_install(&["python3-venv"]),
+    }
 }
 
 /// What the browser tests need besides.

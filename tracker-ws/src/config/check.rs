@@ -127,6 +127,7 @@ impl Config {
             return invalid("ppsp", "no dialect is spoken: webtorrent is off too");
         }
         self.check_maps()?;
+        self.management.check()?;
         if self.create_key && self.key.is_none() {
             return invalid("create_key", "no key is named");
         }

@@ -75,7 +75,10 @@ pub(crate) fn differences(old: &Config, new: &Config) -> Vec<(String, String)> {
     let table = |config| toml::Table::try_from(config).unwrap_or_default();
     let (old, new) = (table(old), table(new));
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let value = |table: &toml::Table, key| table.get(key).map_or("none".to_owned(), toml::Value::to_string);
+    let value = |table: &toml::Table, key: &str| match table.get(key) {
+        None => "none".to_owned(),
+        Some(value) => redacted(value.clone()).to_string(),
+    };
     let differ = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
     differ
         .map(|key| {
@@ -85,6 +88,16 @@ pub(crate) fn differences(old: &Config, new: &Config) -> Vec<(String, String)> {
             )
         })
         .collect()
+}
+
+/// Without the secrets in it.
+fn redacted(mut value: toml::Value) -> toml::Value {
+    if let Some(table) = value.as_table_mut()
+        && let Some(token) = table.get_mut("token")
+    {
+        *token = "(secret)".into();
+    }
+    value
 }
 
 /// Errors are with the byte where they are.
@@ -163,7 +176,30 @@ mod tests {
         config.key = Some("a \"key\".pem".into());
         config.create_key = true;
         config.signals.burst = 7;
+        config.management = super::super::Management {
+            listen: Some("127.0.0.1:9".parse().unwrap()),
+            token: Some(super::super::Secret::new("0123456789abcdef".to_owned())),
+            token_file: None,
+        };
         assert_eq!(parse(&config.to_toml()), Ok(config));
+    }
+
+    #[test]
+    fn differences_tell_no_secrets() {
+        let with = |token: &str| Config {
+            management: super::super::Management {
+                token: Some(super::super::Secret::new(token.to_owned())),
+                ..super::super::Management::default()
+            },
+            ..Config::default()
+        };
+        let (old, new) = (with("0123456789abcdef"), with("fedcba9876543210"));
+        let expected = "{ token = \"(secret)\" } → { token = \"(secret)\" }";
+        assert_eq!(
+            differences(&old, &new),
+            [("management".to_owned(), expected.to_owned())]
+        );
+        assert!(!format!("{old:?}").contains("0123456789abcdef"));
     }
 
     #[test]

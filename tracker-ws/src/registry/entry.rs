@@ -77,22 +77,31 @@ impl Entry {
         self.addresses.iter().any(|address| address.port > 0)
     }
 
-    /// What counts when it is chosen, or not, for a list of this swarm. `cost` is that of its traffic to who asks.
-    pub(super) fn candidate(&self, now: Timestamp, swarm_id: &str, cost: f32) -> Candidate<'_> {
-        let report = self.reports.get(swarm_id);
-        let nat = self.addresses.first().map(|best| match best.kind {
+    /// How the best of the addresses it has told can be reached.
+    pub(super) fn nat(&self) -> Option<AbilityNat> {
+        self.addresses.first().map(|best| match best.kind {
             Some(AddressKind::Host) | None => AbilityNat::NoNat,
             Some(AddressKind::Reflexive) => AbilityNat::Stun,
             Some(AddressKind::Proxy) => AbilityNat::Turn,
-        });
+        })
+    }
+
+    /// Seconds it is registered.
+    pub(super) fn online(&self, now: Timestamp) -> u64 {
+        now.saturating_sub(self.since) / 1_000_000
+    }
+
+    /// What counts when it is chosen, or not, for a list of this swarm. `cost` is that of its traffic to who asks.
+    pub(super) fn candidate(&self, now: Timestamp, swarm_id: &str, cost: f32) -> Candidate<'_> {
+        let report = self.reports.get(swarm_id);
         let reported = report.map(|report| report.available_bandwidth / 1000);
         Candidate {
             address: self.location.address,
             cost,
             status: &self.status,
-            nat,
+            nat: self.nat(),
             links: report.map(|report| report.concurrent_links),
-            online: now.saturating_sub(self.since) / 1_000_000,
+            online: self.online(now),
             upload: self.status.up_kbps.or(reported),
         }
     }

@@ -7,8 +7,10 @@ use rand::seq::SliceRandom;
 use tracker_protocol::server::{Face, Timestamp};
 use tracker_protocol::{DEFAULT_PEERS, MAX_PEERS, PeerGroup, PeerMode, PeerNum, Request, SwarmResult};
 
+use super::entry::Entry;
 use super::{Outgoing, Registry, push};
 use crate::cluster::{NodeId, RemotePeer};
+use crate::cost_map::Place;
 use crate::selection::{self, Wish};
 use crate::swarm::Swarm;
 
@@ -28,16 +30,43 @@ enum Chosen {
 }
 
 /// A choice to make of a swarm's members.
-struct Choice<'a> {
-    swarm_id: &'a str,
-    requester: &'a Arc<str>,
-    count: usize,
-    peer_num: Option<&'a PeerNum>,
+pub(super) struct Choice<'a> {
+    pub(super) swarm_id: &'a str,
+    pub(super) requester: &'a Arc<str>,
+    pub(super) count: usize,
+    pub(super) peer_num: Option<&'a PeerNum>,
     /// A chunk they shall have, as far as they have told.
-    near: Option<u64>,
-    exclude: &'a [String],
+    pub(super) near: Option<u64>,
+    pub(super) exclude: &'a [String],
     /// They shall take signals now: another way to them does not do.
-    by_signal: bool,
+    pub(super) by_signal: bool,
+}
+
+impl Choice<'_> {
+    /// How many members to draw.
+    pub(super) fn draws(&self) -> usize {
+        match self.near {
+            Some(_) => DRAWS_NEAR,
+            None => selection::draws(self.count),
+        }
+    }
+
+    /// Why a member cannot be chosen. `serves_only`: the requester has everything.
+    pub(super) fn refuses(&self, entry: &Entry, serves_only: bool) -> Option<&'static str> {
+        let is_reachable = match self.by_signal {
+            true => entry.takes_signals,
+            false => entry.is_dialable(),
+        };
+        if !is_reachable {
+            return Some("unreachable");
+        }
+        // Two that have everything have nothing for each other.
+        if serves_only && entry.machine.swarms().get(self.swarm_id) == Some(&PeerMode::Seeder) {
+            return Some("both_seeders");
+        }
+        let lacks = |chunk| !entry.has(self.swarm_id, chunk);
+        self.near.is_some_and(lacks).then_some("lacks_chunk")
+    }
 }
 
 impl Registry {
@@ -176,37 +205,28 @@ impl Registry {
         Some(sent)
     }
 
+    /// What traffic from a network to a peer costs.
+    pub(super) fn cost(&self, from: Option<Place>, to: &Entry) -> f32 {
+        let costs = self.costs.as_ref();
+        costs.map_or(0.0, |costs| costs.cost_of(from, to.location.pid))
+    }
+
     /// Draws members, leaves out those that may not be told, and chooses of the others.
     fn choose(&mut self, now: Timestamp, choice: &Choice<'_>) -> Vec<Chosen> {
         let (Some(swarm), Some(own)) = (self.swarms.get(choice.swarm_id), self.peers.get(choice.requester))
         else {
             return Vec::new();
         };
-        let draws = match choice.near {
-            Some(_) => DRAWS_NEAR,
-            None => selection::draws(choice.count),
-        };
+        let draws = choice.draws();
         let drawn = swarm.sample(&mut self.rng, draws, choice.requester, choice.exclude);
         let serves_only = own.machine.swarms().get(choice.swarm_id) == Some(&PeerMode::Seeder);
-        let cost = |from| {
-            let costs = self.costs.as_ref();
-            costs.map_or(0.0, |costs| costs.cost_of(from, own.location.pid))
-        };
         let (mut peers, mut candidates) = (Vec::new(), Vec::new());
         for peer in drawn {
             let Some(entry) = self.peers.get(&peer) else {
                 continue;
             };
-            let is_reachable = match choice.by_signal {
-                true => entry.takes_signals,
-                false => entry.is_dialable(),
-            };
-            // Two that have everything have nothing for each other.
-            if is_reachable
-                && !(serves_only && entry.machine.swarms().get(choice.swarm_id) == Some(&PeerMode::Seeder))
-                && choice.near.is_none_or(|chunk| entry.has(choice.swarm_id, chunk))
-            {
-                candidates.push(entry.candidate(now, choice.swarm_id, cost(entry.location.pid)));
+            if choice.refuses(entry, serves_only).is_none() {
+                candidates.push(entry.candidate(now, choice.swarm_id, self.cost(entry.location.pid, own)));
                 peers.push(Chosen::Here(peer));
             }
         }
@@ -230,7 +250,7 @@ impl Registry {
             is_other && !is_excluded && is_reachable && is_useful && has_chunk
         });
         for (_, peer) in &elsewhere {
-            candidates.push(peer.candidate(now, cost(peer.pid)));
+            candidates.push(peer.candidate(now, self.cost(peer.pid, own)));
         }
         let count = elsewhere.len();
         peers.extend(

@@ -31,12 +31,35 @@ pub(crate) struct Candidate<'a> {
     pub(crate) upload: Option<u64>,
 }
 
+/// How often a candidate's weight is halved, and for what; negative doubles it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Halvings {
+    /// What its traffic costs.
+    pub(crate) distance: f64,
+    /// What it is there for.
+    pub(crate) role: f64,
+    /// What serving costs its user.
+    pub(crate) burden: f64,
+    /// What the requester would like.
+    pub(crate) preferences: f64,
+}
+
+impl Halvings {
+    pub(crate) fn sum(&self) -> f64 {
+        self.distance + self.role + self.burden + self.preferences
+    }
+}
+
 impl Candidate<'_> {
-    /// How often its weight is halved; negative doubles it. 0 for a candidate of which nothing is known. `distance` is 0 for
-    /// the nearest candidate and 1 for the farthest.
-    pub(super) fn halvings(&self, wish: &Wish<'_>, distance: f64) -> f64 {
-        let preferences = wish.peer_num.map_or(0.0, |wanted| self.preferences(wanted));
-        FAR * distance + self.role(wish) + self.burden() + preferences
+    /// How often its weight is halved. 0 for a candidate of which nothing is known. `distance` is 0 for the nearest
+    /// candidate and 1 for the farthest.
+    pub(super) fn halvings(&self, wish: &Wish<'_>, distance: f64) -> Halvings {
+        Halvings {
+            distance: FAR * distance,
+            role: self.role(wish),
+            burden: self.burden(),
+            preferences: wish.peer_num.map_or(0.0, |wanted| self.preferences(wanted)),
+        }
     }
 
     /// Does it serve by itself what others lack?

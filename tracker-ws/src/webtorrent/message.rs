@@ -16,6 +16,12 @@ const ID_LEN: usize = 20;
 /// An info hash, peer ID or offer ID: 20 characters up to U+00FF.
 pub(super) type Id = Arc<str>;
 
+/// Its characters as the bytes that they stand for, in hexadecimal.
+pub(super) fn to_hex(id: &Id) -> String {
+    let bytes: Vec<u8> = id.chars().map(|character| character as u8).collect();
+    tracker_protocol::to_hex(&bytes)
+}
+
 /// What a client says.
 #[derive(Debug)]
 pub(super) enum Message<'a> {

@@ -3,10 +3,10 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tracker_protocol::ErrorCode;
 use tracker_protocol::server::Timestamp;
-use tracker_protocol::{ErrorCode, to_hex};
 
-use super::message::{Message, What, failure};
+use super::message::{Message, What, failure, to_hex};
 use super::torrents::Torrents;
 use crate::limits::{Bucket, Limit};
 use crate::metrics::Refusal;
@@ -84,12 +84,6 @@ impl<'a> WebTorrent<'a> {
     }
 }
 
-/// A swarm ID as lists have it. The hash has 20 characters up to U+00FF.
-fn hex(info_hash: &str) -> String {
-    let bytes: Vec<u8> = info_hash.chars().map(|char| char as u8).collect();
-    to_hex(&bytes)
-}
-
 impl Dialect for WebTorrent<'_> {
     fn greeting(&self) -> Option<String> {
         None
@@ -134,13 +128,18 @@ impl Dialect for WebTorrent<'_> {
                     return Ok(());
                 }
                 if matches!(announce.what, What::Here { .. })
-                    && !self.shared.front.access().allows(&hex(&announce.info_hash))
+                    && !self.shared.front.access().allows(&to_hex(&announce.info_hash))
                 {
                     const REASON: &str = "swarm-not-allowed";
                     self.shared.metrics.denied(REASON);
                     let refused = failure("announce", Some(&announce.info_hash), REASON);
                     self.answer("announce", ErrorCode::Forbidden, refused);
                     return Ok(());
+                }
+                if self.shared.bans.bans_peer(now, &to_hex(&announce.peer_id)) {
+                    let refused = failure("announce", Some(&announce.info_hash), "peer_id: banned");
+                    self.answer("announce", ErrorCode::Forbidden, refused);
+                    return Err(end(CloseCode::Policy, "banned", Some(Refusal::Banned)));
                 }
                 let mut out = Vec::new();
                 let done = self.torrents().announce(now, self.id, &announce, &mut out);

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use serde_json::value::RawValue;
 use tracker_protocol::server::Timestamp;
 
-use super::message::{Announce, Id, What, push, quoted};
+use super::message::{Announce, Id, What, push, quoted, to_hex};
 use crate::limits::{Limit, Rate};
 use crate::registry::{Delivery, Outgoing, SessionId};
 use crate::relay::Offers;
@@ -122,6 +122,12 @@ impl Torrents {
     /// Swarms with members.
     pub(crate) fn torrent_count(&self) -> usize {
         self.torrents.len()
+    }
+
+    /// The socket of a peer ID, given in hexadecimal.
+    pub(crate) fn session_of(&self, peer_id: &str) -> Option<SessionId> {
+        let mut owners = self.owners.iter();
+        owners.find_map(|(id, session)| (to_hex(id) == peer_id).then_some(*session))
     }
 
     pub(super) fn is_member(&self, session: SessionId) -> bool {

@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 
 use crate::peer::*;
 
-async fn exchange(url: &str, request: &str) -> String {
+pub async fn exchange(url: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address(url)).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut response = String::new();

@@ -138,6 +138,46 @@ async fn says_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn nobody_manages_without_a_good_token_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let file = file.to_str().unwrap();
+    let both = ["--listen", "127.0.0.1:0", "--management-listen", "127.0.0.1:0"];
+    let arguments = [&both[..], &["--management-token-file", file]].concat();
+    for (content, expected) in [
+        (None, "No such file"),
+        (Some(""), "a token has 16 to 256 characters"),
+        (Some("0123 456789abcdef"), "a token has letters, digits and"),
+        (Some(&*"x".repeat(257)), "a token has 16 to 256 characters"),
+    ] {
+        if let Some(content) = content {
+            std::fs::write(file, content).unwrap();
+        }
+        let output = within("end", command(&arguments).output()).await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && said.contains("management.token_file: ") && said.contains(expected),
+            "{said}"
+        );
+    }
+    std::fs::write(file, "0123456789abcdef\n").unwrap();
+    let mut child = command(&arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = within("first line", lines.next_line()).await.unwrap().unwrap();
+    let (_, rest) = line.split_once("/ppsp and http://").expect("two URLs");
+    let manager = crate::manager::Manager {
+        address: rest.strip_suffix("/ (management)").unwrap().to_owned(),
+    };
+    assert_eq!(manager.get("/v1/health").await["phase"], "serving");
+    let (_child, url) = spawn().await;
+    let taken = ["--listen", "127.0.0.1:0", "--management-listen", address(&url)];
+    let arguments = [&taken[..], &["--management-token-file", file]].concat();
+    let output = within("end", command(&arguments).output()).await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("cannot listen on 127.0.0.1:"), "{said}");
+}
+
+#[tokio::test]
 async fn a_cost_map_that_cannot_be_used_is_named() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alto/");
     let (network, costs) = (

@@ -64,6 +64,21 @@ async fn flags_go_before_the_environment_before_the_file() {
         ),
         (&[], &["--interval", "10"], "track_timeout = 35\n"),
         (
+            &[("SHOAL_TRACKER_MANAGEMENT_LISTEN", "127.0.0.1:9")],
+            &["--management-token", "0123456789abcdef"],
+            "[management]\nlisten = \"127.0.0.1:9\"\ntoken = \"0123456789abcdef\"\n",
+        ),
+        (
+            &[("SHOAL_TRACKER_MANAGEMENT_TOKEN", "0123456789abcdef")],
+            &["--management-listen", "127.0.0.1:8"],
+            "[management]\nlisten = \"127.0.0.1:8\"\ntoken = \"0123456789abcdef\"\n",
+        ),
+        (
+            &[("SHOAL_TRACKER_MANAGEMENT_TOKEN_FILE", "b.txt")],
+            &[],
+            "[management]\ntoken_file = \"b.txt\"\n",
+        ),
+        (
             &[
                 ("SHOAL_TRACKER_KEY", "a.pem"),
                 ("SHOAL_TRACKER_CREATE_KEY", "true"),
@@ -189,6 +204,30 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
             "tracker.toml:2:12: node_url: t.example: not a URL such as wss://",
         ),
         (
+            "[management]\nlisten = \"127.0.0.1:1\"\n",
+            "tracker.toml:2:10: management.listen: nobody may manage without a token",
+        ),
+        (
+            "[management]\ntoken = \"short\"\n",
+            "tracker.toml:2:9: management.token: a token has 16 to 256 characters",
+        ),
+        (
+            "[management]\ntoken = \"0123456789abcde \"\n",
+            "tracker.toml:2:9: management.token: a token has letters, digits and",
+        ),
+        (
+            "[management]\ntoken = \"0123456789abcdef\"\ntoken_file = \"t\"\n",
+            "tracker.toml:3:14: management.token_file: there is a token already",
+        ),
+        (
+            "[management]\nlisten = 9000\n",
+            "tracker.toml:2:10: invalid type: integer `9000`, expected socket address",
+        ),
+        (
+            "[management]\nport = 9000\n",
+            "tracker.toml:2:1: unknown field `port`\n",
+        ),
+        (
             "create_key = true\n",
             "tracker.toml:1:14: create_key: no key is named",
         ),
@@ -245,6 +284,16 @@ async fn errors_elsewhere_name_the_key() {
             "origins: tracker.example: not an origin",
         ),
         (&[], &["--create-key"], "create_key: no key is named"),
+        (
+            &[],
+            &["--management-listen", "127.0.0.1:0"],
+            "management.listen: nobody may manage without a token",
+        ),
+        (
+            &[("SHOAL_TRACKER_MANAGEMENT_TOKEN", "0123456789abcdef")],
+            &["--management-token-file", "t"],
+            "management.token_file: there is a token already",
+        ),
         (
             &[],
             &["--dialect", "gopher"],

@@ -1,0 +1,78 @@
+/** The tracker's dashboard with a live swarm. */
+
+import { call, managed, signIn } from '../fixtures/operator';
+import { Reporter } from '../fixtures/reporter';
+import { expect, test } from '../fixtures/test';
+
+test('the dashboard shows a live swarm', async ({ liveStage, openViewer, browser, scratch, cleanUp }) => {
+  const stage = await liveStage([], await managed(scratch));
+  const { management } = stage.tracker;
+  const first = await openViewer(stage, { surface: 'native' });
+  const second = await openViewer(stage, { surface: 'native' });
+  await first.waitForEvent('video-playing');
+  await second.waitForEvent('peer', { state: 'joined' });
+  // Pages do not report what they got; other peers do.
+  const { items } = await (await call(management, 'GET', '/v1/swarms')).json();
+  const experience = { p2pBytes: 300, httpBytes: 100, stalls: 7, first: 1000, chunks: 500 };
+  await new Reporter(stage.tracker.url).report(items[0].swarm_id, experience);
+
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  cleanUp(() => context.close());
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  const failures: string[] = [];
+  // A refused token is answered 401, which the browser writes down.
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes('401')) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => failures.push(error.message));
+  const elsewhere: string[] = [];
+  page.on('request', (request) => {
+    if (!request.url().startsWith(management) && !request.url().startsWith('data:')) elsewhere.push(request.url());
+  });
+  await signIn(page, management);
+
+  const dashboard = page.getByRole('main');
+  const patient = { timeout: 90_000 };
+  await expect(page.locator('#peers')).toHaveText('3', patient);
+  // The video swarm, and no other.
+  await expect(page.locator('#swarms')).toHaveText('1');
+  await expect(page.locator('#share')).toHaveText('75.0 %', patient);
+  await expect(page.locator('#stalls')).toHaveText('7');
+  await expect(page.locator('#role-bars')).toContainText(/browser2native1/, patient);
+  await expect(page.locator('#network-bars')).toContainText('AS645003');
+  await expect(page.locator('#nat-bars')).toContainText('behind a NAT (STUN)1');
+  await expect(page.locator('#rarest tbody tr')).toHaveText('1000 – 14995001');
+  await expect(dashboard.getByRole('img', { name: /Peers: now 3; Swarms: now 1/ })).toBeVisible(patient);
+  await expect(dashboard.getByRole('img', { name: 'From peers: now 75.0 %' })).toBeVisible(patient);
+  await expect(page.locator('#event-list')).toContainText(/peer [0-9a-f]{8}… joined 0d/);
+
+  // It stays signed in, in this tab and no other.
+  await page.reload();
+  await expect(page.locator('#peers')).toHaveText('3');
+  const stranger = await context.newPage();
+  await stranger.goto(management);
+  await expect(stranger.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+
+  for (const width of [360, 768, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(wide, `no scrolling to the side at ${width}`).toBeLessThanOrEqual(width);
+  }
+
+  // From now on it meets swarms that are gone, and a tracker that is.
+  expect(complaints, 'the page complains of nothing').toEqual([]);
+  const ban = await call(management, 'POST', '/v1/bans', { prefix: '127.0.0.0/8' });
+  expect(ban.status).toBe(201);
+  await expect(page.locator('#event-list')).toContainText('banned 127.0.0.0/8');
+  await expect(page.locator('#peers')).toHaveText('0', patient);
+  await expect(page.locator('#fault-bars')).toContainText(/Banned \(socket\)\s*[1-9]/, patient);
+  await expect(page.locator('#rarest')).toContainText('No swarm has members now', patient);
+
+  expect((await call(management, 'POST', '/v1/drain')).status).toBe(202);
+  await expect(page.getByText('The tracker cannot be read')).toBeVisible(patient);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+  expect(failures, 'no error in the page').toEqual([]);
+  expect(elsewhere, 'the page asks nobody else').toEqual([]);
+});
