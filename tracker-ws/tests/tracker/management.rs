@@ -625,7 +625,7 @@ async fn the_overview_has_all_that_the_dashboard_shows() {
     let mut peer = TestPeer::joined(&url, 1).await;
     report(&mut peer, 2, 0..8).await;
     let overview = manager
-        .until("/v1/overview", |all| all["census"]["peers"] == 1)
+        .until("/v1/overview", |all| all["census"]["playback"]["reporting"] == 1)
         .await;
     assert_eq!(overview["largest"], json!([{"swarm_id": A, "members": 1}]));
     assert_eq!(overview["census"]["by_network"], json!({"unknown": 1}));
