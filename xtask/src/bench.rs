@@ -1,10 +1,14 @@
 //! `cargo xtask bench`: measurements in real browsers, each against a baseline in the same run.
 
-use crate::{js, media, servers, setup, test};
+use crate::{js, media, servers, setup, test, tracker_bench};
 use anyhow::{Result, ensure};
 
 /// Builds what is needed and runs the Playwright project `benches`.
+/// `tracker` is no browser's matter, and a bench of its own.
 pub fn run(filter: &[String]) -> Result<()> {
+    if filter == ["tracker"] {
+        return tracker_bench::run_all();
+    }
     project("benches", filter)
 }
 

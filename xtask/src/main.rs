@@ -18,6 +18,7 @@ mod sim;
 mod size;
 mod stamp;
 mod test;
+mod tracker_bench;
 mod wasm;
 mod wasm_std;
 mod wasm_target;
@@ -58,10 +59,9 @@ enum Command {
         #[arg(last = true)]
         filter: Vec<String>,
     },
-    /// Runs the browser benches (playwright-tests/benches).
+    /// Runs the browser benches (playwright-tests/benches), or with `tracker` that of the tracker.
     Bench {
         /// Passed on to Playwright.
-        #[arg(last = true)]
         filter: Vec<String>,
     },
     /// Takes the pictures of the documentation anew: real pages in a real browser.

@@ -54,7 +54,7 @@ impl Server {
     }
 
     /// Starts a server and waits for the line in which it says where it listens.
-    fn start(name: &str, command: &mut Command) -> Result<Self> {
+    pub fn start(name: &str, command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -81,6 +81,11 @@ impl Server {
         }
         server.check()?;
         bail!("{name} closed its output before it said where it listens")
+    }
+
+    /// Its process ID.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Fails when the server has ended.

@@ -1,12 +1,14 @@
 //! One peer: makes offers, answers those of others.
 
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
 use rand::RngExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_tungstenite::tungstenite::Message;
@@ -31,6 +33,13 @@ pub struct Load {
     pub every: Option<Duration>,
     /// No rounds at all.
     pub idle: bool,
+    /// Addresses of this machine's loopback that peers come from, for one has some 28,000 ports only.
+    pub addresses: u32,
+}
+
+/// The address of this number: 127.0.0.1 is the first.
+fn source(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + number).into()
 }
 
 /// A member of a swarm.
@@ -40,6 +49,8 @@ pub struct Client {
     socket: WebSocketStream<TcpStream>,
     /// Frames that the tracker has not taken yet.
     waiting: u32,
+    /// When the rounds began whose first frame is among them.
+    asked: VecDeque<u64>,
 }
 
 impl Client {
@@ -51,7 +62,15 @@ impl Client {
             request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
         }
         let authority = request.uri().authority().context("no host")?.to_string();
-        let stream = TcpStream::connect(&authority).await?;
+        let address = lookup_host(&authority).await?.next().context("no address")?;
+        let stream = match load.addresses > 1 && address.ip().is_loopback() && address.is_ipv4() {
+            true => {
+                let own = TcpSocket::new_v4()?;
+                own.bind(SocketAddr::new(source(number % load.addresses), 0))?;
+                own.connect(address).await?
+            }
+            false => TcpStream::connect(address).await?,
+        };
         stream.set_nodelay(true)?;
         let small = WebSocketConfig::default()
             .read_buffer_size(4096)
@@ -62,6 +81,7 @@ impl Client {
             load,
             socket,
             waiting: 0,
+            asked: VecDeque::new(),
         };
         let hello = match client.load.dialect {
             Dialect::Webtorrent => None,
@@ -97,7 +117,9 @@ impl Client {
     }
 
     async fn begin(&mut self, tally: &Tally) -> Result<()> {
-        let frame = self.speaker.begin(self.load.offers, tally.now())?;
+        let now = tally.now();
+        let frame = self.speaker.begin(self.load.offers, now)?;
+        self.asked.push_back(now);
         self.waiting += 1;
         if self.load.dialect == Dialect::Webtorrent {
             tally.made(self.load.offers);
@@ -134,6 +156,12 @@ impl Client {
                 Incoming::Hello(_) => bail!("a second HELLO"),
                 Incoming::Taken(peers) => {
                     self.waiting = self.waiting.saturating_sub(1);
+                    // Answers to SIGNAL name nobody.
+                    if (self.load.dialect == Dialect::Webtorrent || !peers.is_empty())
+                        && let Some(asked) = self.asked.pop_front()
+                    {
+                        tally.request(asked);
+                    }
                     for peer in peers {
                         let offer = self.speaker.offer(&peer, tally.now())?;
                         tally.made(1);

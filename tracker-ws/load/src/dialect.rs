@@ -4,7 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tracker_protocol::{
     Action, Auth, Connect, ErrorCode, Event, Find, FromTracker, Hello, Kind, PeerMode, PeerNum, Request,
     RequestBody, RequestExt, SUPPORTS_SIGNAL, Signal, SwarmAction, auth_signing_input, decode_base64url,
@@ -85,18 +86,18 @@ impl Speaker {
         Ok(request.encode()?)
     }
 
-    fn announce(&self, members: &Value) -> String {
-        let mut announce = json!({"action": "announce", "info_hash": self.swarm, "peer_id": self.id});
-        if let (Some(announce), Some(members)) = (announce.as_object_mut(), members.as_object()) {
-            announce.extend(members.clone());
-        }
-        announce.to_string()
+    /// With these members, as JSON. IDs and descriptions are of characters that JSON takes as they are.
+    fn announce(&self, members: &str) -> String {
+        format!(
+            r#"{{"action":"announce","info_hash":"{}","peer_id":"{}",{members}}}"#,
+            self.swarm, self.id
+        )
     }
 
     /// The frame that makes it a member; in PPSP after the tracker's HELLO.
     pub fn join(&mut self, hello: Option<&Hello>, url: &str) -> Result<String> {
         let Some(hello) = hello else {
-            return Ok(self.announce(&json!({"event": "started", "left": 1, "numwant": 0, "offers": []})));
+            return Ok(self.announce(r#""event":"started","left":1,"numwant":0,"offers":[]"#));
         };
         let nonce = decode_base64url(&hello.nonce).and_then(|nonce| nonce.try_into().ok());
         let nonce = nonce.context("HELLO: no nonce of 32 bytes")?;
@@ -140,10 +141,10 @@ impl Speaker {
             Dialect::Webtorrent => {
                 let offer = |at| {
                     let sdp = &*self.sdp;
-                    json!({"offer": {"type": "offer", "sdp": sdp}, "offer_id": format!("{now:016x}{at:04x}")})
+                    format!(r#"{{"offer":{{"type":"offer","sdp":"{sdp}"}},"offer_id":"{now:016x}{at:04x}"}}"#)
                 };
-                let offers: Vec<Value> = (0..offers).map(offer).collect();
-                Ok(self.announce(&json!({"left": 1, "numwant": offers.len(), "offers": offers})))
+                let list = (0..offers).map(offer).collect::<Vec<_>>().join(",");
+                Ok(self.announce(&format!(r#""left":1,"numwant":{offers},"offers":[{list}]"#)))
             }
         }
     }
@@ -159,11 +160,13 @@ impl Speaker {
     pub fn answer(&mut self, to: &str, offer_id: &str) -> Result<String> {
         match self.dialect {
             Dialect::Ppsp => self.signal(Kind::Answer, to, offer_id),
-            Dialect::Webtorrent => Ok(self.announce(&json!({
-                "to_peer_id": to,
-                "offer_id": offer_id,
-                "answer": {"type": "answer", "sdp": &*self.sdp},
-            }))),
+            Dialect::Webtorrent => {
+                let sdp = &*self.sdp;
+                let answer = format!(r#""answer":{{"type":"answer","sdp":"{sdp}"}}"#);
+                Ok(self.announce(&format!(
+                    r#""to_peer_id":"{to}","offer_id":"{offer_id}",{answer}"#
+                )))
+            }
         }
     }
 
@@ -211,26 +214,34 @@ fn read_ppsp(frame: &str) -> Result<Incoming> {
     }
 }
 
+/// What a WebTorrent tracker says, as far as it is looked at.
+#[derive(Deserialize)]
+struct FromWebtorrent<'a> {
+    #[serde(rename = "failure reason")]
+    failure: Option<String>,
+    peer_id: Option<&'a str>,
+    offer_id: Option<&'a str>,
+    offer: Option<IgnoredAny>,
+    answer: Option<IgnoredAny>,
+}
+
 fn read_webtorrent(frame: &str) -> Result<Incoming> {
-    let frame: Value = serde_json::from_str(frame)?;
-    if let Some(reason) = frame.get("failure reason") {
+    let frame: FromWebtorrent = serde_json::from_str(frame)?;
+    if let Some(reason) = frame.failure {
         bail!("refused: {reason}");
     }
-    let text = |name: &str| frame.get(name).and_then(Value::as_str);
-    let made = || {
-        let id = text("offer_id").context("no offer_id")?;
-        let time = id.get(..16).context("offer_id: not one of ours")?;
-        Ok::<u64, anyhow::Error>(u64::from_str_radix(time, 16)?)
-    };
-    Ok(if frame.get("offer").is_some() {
-        Incoming::Offer {
-            from: text("peer_id").context("no peer_id")?.to_owned(),
-            id: text("offer_id").unwrap_or_default().to_owned(),
-            made: made()?,
-        }
-    } else if frame.get("answer").is_some() {
-        Incoming::Answer(made()?)
-    } else {
-        Incoming::Taken(Vec::new())
+    if frame.offer.is_none() && frame.answer.is_none() {
+        return Ok(Incoming::Taken(Vec::new()));
+    }
+    let id = frame.offer_id.context("no offer_id")?;
+    let time = id.get(..16).context("offer_id: not one of ours")?;
+    let made = u64::from_str_radix(time, 16)?;
+    Ok(match frame.offer {
+        Some(_) => Incoming::Offer {
+            from: frame.peer_id.context("no peer_id")?.to_owned(),
+            id: id.to_owned(),
+            made,
+        },
+        None => Incoming::Answer(made),
     })
 }

@@ -10,6 +10,7 @@
 mod client;
 mod dialect;
 mod process;
+mod report;
 mod tally;
 
 use std::sync::Arc;
@@ -18,11 +19,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use client::{Client, Load};
 use dialect::Dialect;
 use process::Process;
+use report::Report;
 use tally::Tally;
 
 /// Puts load on a WebSocket tracker.
@@ -55,6 +58,12 @@ struct Options {
     /// How long it is measured
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     seconds: u64,
+    /// Loopback addresses that the peers come from
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=250))]
+    addresses: u32,
+    /// Prints one line of JSON
+    #[arg(long)]
+    json: bool,
     /// The tracker's process: its CPU time and memory are told, too
     #[arg(long)]
     pid: Option<u32>,
@@ -75,10 +84,15 @@ fn main() -> Result<()> {
         .enable_all()
         .build()
         .context("no runtime")?;
-    runtime.block_on(run(&options))
+    let report = runtime.block_on(run(&options))?;
+    match options.json {
+        true => println!("{}", serde_json::to_string(&report)?),
+        false => report.print(),
+    }
+    Ok(())
 }
 
-async fn run(options: &Options) -> Result<()> {
+async fn run(options: &Options) -> Result<Report> {
     let tracker = options.pid.map(Process);
     let before = tracker.map(Process::resident).transpose()?;
     let tally = Arc::new(Tally::new());
@@ -92,10 +106,11 @@ async fn run(options: &Options) -> Result<()> {
             .rate
             .map(|rate| Duration::from_secs_f64(f64::from(options.sockets * options.offers) / rate)),
         idle: options.idle,
+        addresses: options.addresses,
     };
-    let mut clients = tokio::task::JoinSet::new();
+    let mut clients = JoinSet::new();
     let mut numbers = 0..options.sockets;
-    let mut opening = tokio::task::JoinSet::new();
+    let mut opening = JoinSet::new();
     loop {
         while opening.len() < OPENING
             && let Some(number) = numbers.next()
@@ -110,19 +125,22 @@ async fn run(options: &Options) -> Result<()> {
         let client = joined?.with_context(|| options.url.clone())?;
         clients.spawn(client.run(tally.clone(), started.clone()));
     }
-    println!("{} peers in {} swarms", options.sockets, options.swarms);
+    let mut report = Report {
+        peers: options.sockets,
+        resident: None,
+        peer_bytes: None,
+        traffic: None,
+    };
     if let (Some(tracker), Some(before)) = (tracker, before) {
         // What registering took for a moment is given back.
         sleep(WARM_UP).await;
         let after = tracker.resident()?;
-        let each = after.saturating_sub(before) as f64 / f64::from(options.sockets) / 1024.0;
-        println!(
-            "memory: {:.1} MiB, {each:.2} KiB a peer",
-            after as f64 / 1048576.0
-        );
+        report.resident = Some(after);
+        report.peer_bytes = Some(after.saturating_sub(before) as f64 / f64::from(options.sockets.max(1)));
     }
     if options.idle {
-        return Ok(());
+        ensure_all(&mut clients, options.sockets)?;
+        return Ok(report);
     }
     start.send_replace(true);
     sleep(WARM_UP).await;
@@ -135,9 +153,15 @@ async fn run(options: &Options) -> Result<()> {
         (Some(tracker), Some(before)) => Some(tracker.cpu()? - before),
         _ => None,
     };
-    if let Some(ended) = clients.try_join_next() {
-        ended?.with_context(|| format!("{} peers of {} are left", clients.len(), options.sockets))?;
+    ensure_all(&mut clients, options.sockets)?;
+    report.traffic = Some(tally.traffic(took, cpu));
+    Ok(report)
+}
+
+/// Fails when one has ended.
+fn ensure_all(clients: &mut JoinSet<Result<()>>, all: u32) -> Result<()> {
+    match clients.try_join_next() {
+        Some(ended) => ended?.with_context(|| format!("{} peers of {all} are left", clients.len())),
+        None => Ok(()),
     }
-    tally.print(took, cpu);
-    Ok(())
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::report::{Times, Traffic};
+
 #[derive(Debug, Default)]
 struct Counts {
     made: u64,
@@ -12,6 +14,8 @@ struct Counts {
     offers: Vec<u32>,
     /// From an offer made to its answer received.
     answers: Vec<u32>,
+    /// From a request to the tracker's own answer.
+    requests: Vec<u32>,
 }
 
 /// All peers count here. IDs of offers are times since it was made.
@@ -63,42 +67,23 @@ impl Tally {
         self.with(|counts| counts.answers.push(self.since(made)));
     }
 
-    /// Says it all.
-    pub fn print(&self, took: Duration, cpu: Option<Duration>) {
-        self.with(|counts| {
-            let relayed = counts.offers.len() + counts.answers.len();
-            println!(
-                "relayed: {relayed} envelopes, {:.0} a second; {} offers made, {} delivered, {} answered",
-                relayed as f64 / took.as_secs_f64(),
-                counts.made,
-                counts.offers.len(),
-                counts.answers.len(),
-            );
-            if let Some(cpu) = cpu {
-                println!(
-                    "tracker: {:.2} s of CPU time in {:.1} s, {:.1} µs an envelope",
-                    cpu.as_secs_f64(),
-                    took.as_secs_f64(),
-                    cpu.as_secs_f64() * 1e6 / relayed.max(1) as f64
-                );
-            }
-            for (name, times) in [
-                ("offer", &mut counts.offers),
-                ("offer to answer", &mut counts.answers),
-            ] {
-                times.sort_unstable();
-                let at = |of_1000: usize| {
-                    let index = (times.len() * of_1000 / 1000).min(times.len().saturating_sub(1));
-                    f64::from(times.get(index).copied().unwrap_or(0)) / 1000.0
-                };
-                println!(
-                    "{name}: median {:.2} ms, 95 % {:.2} ms, 99 % {:.2} ms, 99.9 % {:.2} ms",
-                    at(500),
-                    at(950),
-                    at(990),
-                    at(999)
-                );
-            }
-        });
+    /// A request of this time was answered by the tracker itself.
+    pub fn request(&self, asked: u64) {
+        self.with(|counts| counts.requests.push(self.since(asked)));
+    }
+
+    /// What was counted.
+    pub fn traffic(&self, took: Duration, cpu: Option<Duration>) -> Traffic {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        Traffic {
+            seconds: took.as_secs_f64(),
+            made: counts.made,
+            delivered: counts.offers.len() as u64,
+            answered: counts.answers.len() as u64,
+            cpu: cpu.map(|cpu| cpu.as_secs_f64()),
+            offer: Times::of(&mut counts.offers),
+            answer: Times::of(&mut counts.answers),
+            request: Times::of(&mut counts.requests),
+        }
     }
 }
