@@ -614,17 +614,12 @@ impl<'a> Plan<'a> {
             .view
             .live
             .map(|length| (demand.pace(length).as_secs_f64() / 2.0).min(LIVE_ANSWER));
-        // Who has nothing to do may show that it has become faster, where there is time to go elsewhere if it has not.
-        let spare = demand.deadline.since(self.now).as_secs_f64() / 2.0;
         let best = self
             .lanes
             .iter_mut()
             .filter(|lane| lane.has.contains(chunk))
             .filter(|lane| match patience {
-                Some(patience) => {
-                    let answer = lane.completion(bytes as f64);
-                    answer <= patience || (lane.queued == 0.0 && answer <= spare)
-                }
+                Some(patience) => lane.queued == 0.0 || lane.completion(bytes as f64) <= patience,
                 None => lane.room >= bytes,
             })
             .min_by(|a, b| a.cost(bytes as f64).total_cmp(&b.cost(bytes as f64)));
@@ -851,21 +846,17 @@ mod tests {
 
     #[test]
     fn a_slow_peer_with_nothing_to_do_is_asked_for_one_chunk() {
-        let asked = |neighbours: &SortedMap<LinkId, Channel>, seconds| {
-            let demand = Demand::new(NOW + Duration::from_secs(seconds), NOW);
-            let scratch = planned(neighbours, &Origin::default(), 0, |plan| {
-                for chunk in [1, 2] {
-                    plan.ask(chunk, &demand);
-                }
-            });
-            scratch.decisions
-        };
-        // It needs ten seconds for a chunk, so it is no use to who needs that soon.
+        // So that it may show that it has become faster.
+        let demand = Demand::new(Timestamp(NOW.0 + 2_000_000), NOW);
+        let asked = |plan: &mut Plan<'_>| [1, 2].map(|chunk| plan.ask(chunk, &demand));
         let slower = neighbours(&[(SLOW / 10, &[], LONG)]);
-        assert_eq!(asked(&slower, 30), [Decision::Request(LinkId(0), 1)]);
-        assert_eq!(asked(&slower, 15), []);
+        planned(&slower, &Origin::default(), 0, |plan| {
+            assert_eq!(asked(plan), [true, false])
+        });
         let busy = neighbours(&[(SLOW / 10, &[3], LONG)]);
-        assert_eq!(asked(&busy, 30), []);
+        planned(&busy, &Origin::default(), 0, |plan| {
+            assert_eq!(asked(plan), [false, false])
+        });
     }
 
     #[test]
