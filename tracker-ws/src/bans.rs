@@ -13,6 +13,8 @@ pub(crate) use prefix::Prefix;
 
 /// Most bans at once.
 const MAX_BANS: usize = 65_536;
+/// How long a ban that is over can still be read by its number, µs: who made it can see what became of it.
+const KEPT: u64 = 3_600_000_000;
 
 /// Who is banned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +58,7 @@ struct Table {
     last: u64,
 }
 
-/// All bans. Those that are over are forgotten when somebody looks.
+/// All bans. Those that were over an hour ago are forgotten when somebody looks.
 #[derive(Debug, Default)]
 pub(crate) struct Bans {
     table: Mutex<Table>,
@@ -69,59 +71,61 @@ impl Bans {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bans somebody, in place of an older ban of the same; `None` where there are too many.
+    /// Bans somebody; `None` where there are too many. A ban of the same keeps its number, and is of these words then:
+    /// what was told of by its number stays there. Also returns whether it was there.
     pub(crate) fn add(
         &self,
         now: Timestamp,
         subject: Subject,
         until: Option<Timestamp>,
         reason: Option<String>,
-    ) -> Option<Ban> {
+    ) -> Option<(Ban, bool)> {
         let mut table = self.table();
-        if table.by_id.len() >= MAX_BANS {
-            self.forget_old(&mut table, now);
+        let older = table.by_subject.get(&subject).copied();
+        if older.is_none() && table.by_id.len() >= MAX_BANS {
+            self.forget_ended(&mut table, now);
+            if table.by_id.len() >= MAX_BANS {
+                return None;
+            }
         }
-        if let Some(older) = table.by_subject.get(&subject).copied() {
-            table.by_id.remove(&older);
-        } else if table.by_id.len() >= MAX_BANS {
-            return None;
-        }
-        table.last += 1;
+        let id = older.unwrap_or(table.last + 1);
+        table.last = table.last.max(id);
         let ban = Ban {
-            id: table.last,
+            id,
             subject: subject.clone(),
             until,
             reason,
         };
-        table.by_subject.insert(subject, ban.id);
-        table.by_id.insert(ban.id, ban.clone());
+        table.by_subject.insert(subject, id);
+        table.by_id.insert(id, ban.clone());
         self.count.store(table.by_id.len(), Ordering::Release);
-        Some(ban)
+        Some((ban, older.is_some()))
     }
 
     /// Lifts a ban.
-    pub(crate) fn remove(&self, now: Timestamp, id: u64) -> Option<Ban> {
+    pub(crate) fn remove(&self, id: u64) -> Option<Ban> {
         let mut table = self.table();
         let ban = table.by_id.remove(&id)?;
         table.by_subject.remove(&ban.subject);
         self.count.store(table.by_id.len(), Ordering::Release);
-        (!ban.is_over(now)).then_some(ban)
+        Some(ban)
     }
 
-    pub(crate) fn get(&self, now: Timestamp, id: u64) -> Option<Ban> {
-        self.table()
-            .by_id
-            .get(&id)
-            .filter(|ban| !ban.is_over(now))
-            .cloned()
+    /// A ban, or one that ended not long ago.
+    pub(crate) fn get(&self, id: u64) -> Option<Ban> {
+        self.table().by_id.get(&id).cloned()
     }
 
-    /// Up to `most` bans with higher numbers than this one, in order.
+    /// Up to `most` bans with higher numbers than this one, in order; not those that are over.
     pub(crate) fn after(&self, now: Timestamp, id: u64, most: usize) -> Vec<Ban> {
         let mut table = self.table();
-        self.forget_old(&mut table, now);
-        let later = table.by_id.range(id.saturating_add(1)..);
-        later.map(|(_, ban)| ban.clone()).take(most).collect()
+        self.forget_ended(&mut table, now.saturating_sub(KEPT));
+        let later = table.by_id.range(id.saturating_add(1)..).map(|(_, ban)| ban);
+        later
+            .filter(|ban| !ban.is_over(now))
+            .take(most)
+            .cloned()
+            .collect()
     }
 
     /// Is a peer with this ID banned? Hexadecimal digits, lower case.
@@ -143,8 +147,9 @@ impl Bans {
         subjects().filter_map(found).any(|ban| !ban.is_over(now))
     }
 
-    fn forget_old(&self, table: &mut Table, now: Timestamp) {
-        table.by_id.retain(|_, ban| !ban.is_over(now));
+    /// Forgets what was over at some time.
+    fn forget_ended(&self, table: &mut Table, by: Timestamp) {
+        table.by_id.retain(|_, ban| !ban.is_over(by));
         let Table {
             by_id, by_subject, ..
         } = table;
@@ -167,7 +172,7 @@ mod tests {
         let is_banned = |now, address: &str| bans.bans_address(now, address.parse().unwrap());
         assert!(!is_banned(0, "192.0.2.1"));
         bans.add(0, prefix("192.0.2.0/24"), Some(10), None).unwrap();
-        let second = bans.add(0, prefix("2001:db8::/32"), None, None).unwrap();
+        let (second, _) = bans.add(0, prefix("2001:db8::/32"), None, None).unwrap();
         for (address, expected) in [
             ("192.0.2.1", true),
             ("::ffff:192.0.2.255", true),
@@ -179,19 +184,37 @@ mod tests {
         }
         assert!(!is_banned(10, "192.0.2.1") && is_banned(10, "2001:db8::1"));
         assert_eq!(bans.after(10, 0, 9), std::slice::from_ref(&second));
-        assert_eq!(bans.remove(10, second.id), Some(second));
+        assert_eq!(bans.remove(second.id), Some(second));
         assert!(!is_banned(10, "2001:db8::1"));
     }
 
     #[test]
-    fn a_new_ban_takes_the_place_of_the_old() {
+    fn a_new_ban_of_the_same_keeps_its_number() {
         let bans = Bans::default();
         let peer = || Subject::Peer("ab".to_owned());
-        let first = bans.add(0, peer(), Some(5), None).unwrap();
-        let second = bans.add(0, peer(), None, Some("again".to_owned())).unwrap();
-        assert_eq!(bans.get(0, first.id), None);
-        assert_eq!(bans.get(0, second.id), Some(second));
+        let (first, was_there) = bans.add(0, peer(), Some(5), None).unwrap();
+        assert!(!was_there);
+        let (second, was_there) = bans.add(0, peer(), None, Some("again".to_owned())).unwrap();
+        assert!(was_there && second.id == first.id);
+        assert_eq!(bans.get(first.id), Some(second));
         assert!(bans.bans_peer(5, "ab") && !bans.bans_peer(5, "cd"));
+        let (other, _) = bans.add(0, prefix("::/0"), None, None).unwrap();
+        assert_ne!(other.id, first.id);
+    }
+
+    #[test]
+    fn what_is_over_can_be_read_for_an_hour() {
+        let bans = Bans::default();
+        let peer = || Subject::Peer("ab".to_owned());
+        let (ban, _) = bans.add(0, peer(), Some(5), None).unwrap();
+        assert!(!bans.bans_peer(5, "ab") && bans.after(5, 0, 9).is_empty());
+        assert_eq!(bans.get(ban.id).as_ref(), Some(&ban));
+        bans.after(4 + KEPT, 0, 9);
+        assert_eq!(bans.get(ban.id), Some(ban.clone()));
+        bans.after(5 + KEPT, 0, 9);
+        assert_eq!(bans.get(ban.id), None);
+        let (again, was_there) = bans.add(5 + KEPT, peer(), None, None).unwrap();
+        assert!(!was_there && again.id != ban.id && bans.bans_peer(6 + KEPT, "ab"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) struct Ban {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     prefix: Option<String>,
-    /// When it ends, Unix ms; absent: never.
+    /// When it ends or did, Unix ms; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     expires: Option<u64>,
@@ -52,14 +52,13 @@ impl Ban {
             Subject::Peer(id) => (Some(id), None),
             Subject::Prefix(prefix) => (None, Some(prefix.to_string())),
         };
-        let left = |until: Timestamp| until.saturating_sub(now) / 1000;
         Self {
             id: ban.id,
             peer_id,
             prefix,
             expires: ban
                 .until
-                .map(|until| Clock::unix_ms().saturating_add(left(until))),
+                .map(|until| (Clock::unix_ms() + until / 1000).saturating_sub(now / 1000)),
             reason: ban.reason,
         }
     }
@@ -248,7 +247,7 @@ pub(super) async fn list(operator: State, Params(which): Params<Which>) -> Resul
 
 /// Ban a peer, or addresses
 ///
-/// A new ban of the same takes the place of the old. Who is in is sent away. Bans are kept in memory: they end with the
+/// A new ban of the same changes the old, which keeps its number. Who is in is sent away. Bans are kept in memory: they end with the
 /// tracker. Whoever is at the management listener is not banned from that.
 #[utoipa::path(
     post,
@@ -256,7 +255,8 @@ pub(super) async fn list(operator: State, Params(which): Params<Which>) -> Resul
     tag = "bans",
     request_body = BanRequest,
     responses(
-        (status = 201, body = Ban, headers(("Location" = String, description = "Of the ban"))),
+        (status = 201, body = Ban, description = "New", headers(("Location" = String, description = "Of the ban"))),
+        (status = 200, body = Ban, description = "The ban of the same, changed", headers(("Location" = String, description = "Of the ban"))),
         Refused,
         (status = 409, body = Problem, content_type = "application/problem+json", description = "There are 65536 already"),
         BadBody
@@ -271,19 +271,20 @@ pub(super) async fn add(
     let now = operator.shared.clock.now();
     let until = new.seconds.map(|seconds| now + seconds * 1_000_000);
     let ban = operator.shared.bans.add(now, subject.clone(), until, new.reason);
-    let ban = ban.ok_or_else(|| Problem::new(StatusCode::CONFLICT, "there are 65536 bans already"))?;
+    let (ban, was_there) =
+        ban.ok_or_else(|| Problem::new(StatusCode::CONFLICT, "there are 65536 bans already"))?;
     operator.shared.log.publish(What::BanAdded {
         id: ban.id,
         subject: subject.to_string(),
     });
     operator.send_away(&subject).await;
     let location = format!("/v1/bans/{}", ban.id);
-    Ok((
-        StatusCode::CREATED,
-        [(LOCATION, location)],
-        Json(Ban::of(ban, now)),
-    )
-        .into_response())
+    let status = if was_there {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    Ok((status, [(LOCATION, location)], Json(Ban::of(ban, now))).into_response())
 }
 
 /// The number in the path.
@@ -293,10 +294,12 @@ fn number(id: &str) -> Result<u64, Problem> {
 }
 
 fn unknown() -> Problem {
-    Problem::not_found("ban_id: no such ban, or it is over")
+    Problem::not_found("ban_id: no such ban")
 }
 
 /// One ban
+///
+/// Also for an hour after its end.
 #[utoipa::path(
     get,
     path = "/v1/bans/{ban_id}", operation_id = "read_ban",
@@ -305,9 +308,8 @@ fn unknown() -> Problem {
     responses((status = 200, body = Ban), Refused, Unknown)
 )]
 pub(super) async fn one(operator: State, Named(id): Named) -> Result<Json<Ban>, Problem> {
-    let now = operator.shared.clock.now();
-    let ban = operator.shared.bans.get(now, number(&id)?).ok_or_else(unknown)?;
-    Ok(Json(Ban::of(ban, now)))
+    let ban = operator.shared.bans.get(number(&id)?).ok_or_else(unknown)?;
+    Ok(Json(Ban::of(ban, operator.shared.clock.now())))
 }
 
 /// Lift a ban
@@ -319,12 +321,7 @@ pub(super) async fn one(operator: State, Named(id): Named) -> Result<Json<Ban>, 
     responses((status = 204, description = "Lifted"), Refused, Unknown)
 )]
 pub(super) async fn remove(operator: State, Named(id): Named) -> Result<StatusCode, Problem> {
-    let now = operator.shared.clock.now();
-    let ban = operator
-        .shared
-        .bans
-        .remove(now, number(&id)?)
-        .ok_or_else(unknown)?;
+    let ban = operator.shared.bans.remove(number(&id)?).ok_or_else(unknown)?;
     operator.shared.log.publish(What::BanRemoved {
         id: ban.id,
         subject: ban.subject.to_string(),
