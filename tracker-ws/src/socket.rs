@@ -77,7 +77,9 @@ impl Sessions {
     pub(crate) fn close_from(&self, is_meant: impl Fn(IpAddr) -> bool, reason: &'static str) {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         for handle in open.values().filter(|handle| is_meant(handle.from)) {
-            handle.outbox.put(Delivery::Close(CloseCode::Policy.into(), reason));
+            handle
+                .outbox
+                .put(Delivery::Close(CloseCode::Policy.into(), reason));
         }
     }
 
@@ -430,3 +432,6 @@ fn farewell<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(dialect: &D, socket: 
     }
     Ended::By(end(CloseCode::Away, "tracker shuts down", None))
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,15 +199,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.queue_close(code, reason);
         poll_fn(|context| self.poll_flush(context)).await?;
         loop {
-            // Whatever it says, it is too late.
-            loop {
+            // Whatever it says, it is too late. After a close frame nothing is sent, not even another.
+            let read = loop {
                 match self.next() {
-                    Ok(Some(Message::Close)) | Err(_) => return self.end().await,
+                    Ok(Some(Message::Close)) => break Ok(true),
                     Ok(Some(_)) => {}
-                    Ok(None) => break,
+                    Ok(None) => break Ok(false),
+                    Err(violation) => break Err(violation),
+                }
+            };
+            self.output.clear();
+            match read {
+                Ok(true) => return self.end().await,
+                Ok(false) => {}
+                Err(_) => {
+                    self.end().await?;
+                    return self.discard().await;
                 }
             }
-            self.output.clear();
+            if poll_fn(|context| self.poll_read(context)).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads until the other side ends, too, whatever it says: where its frames begin is not known any more. The system
+    /// would otherwise reset the connection, and what was sent last be lost.
+    async fn discard(&mut self) -> io::Result<()> {
+        loop {
+            self.seen = self.input.len();
             if poll_fn(|context| self.poll_read(context)).await? == 0 {
                 return Ok(());
             }
@@ -224,6 +244,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Pin::new(&mut self.stream).poll_shutdown(context)
         })
         .await
+    }
+
+    /// What it runs on.
+    #[cfg(test)]
+    pub(crate) fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
     }
 
     fn output(&mut self) -> &mut Vec<u8> {

@@ -205,6 +205,135 @@ async fn a_slow_reader_takes_no_more_than_waits_for_it() {
     assert!(reader.await.unwrap().ends_with(&[b'a'; 1000]));
 }
 
+/// A head with the longest form of length.
+fn head(first: u8, length: u64) -> Vec<u8> {
+    [&[first, 0x80 | 127][..], &length.to_be_bytes(), &[0; 4]].concat()
+}
+
+#[tokio::test]
+async fn every_head_that_must_not_be() {
+    let mut heads = Vec::new();
+    for bits in 1..8 {
+        heads.push((vec![0x81 | bits << 4, 0x80], "reserved bits"));
+    }
+    for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
+        heads.push((vec![0x80 | opcode, 0x80], "reserved opcode"));
+    }
+    for opcode in [0, 1, 2, 8, 9, 10] {
+        heads.push((vec![0x80 | opcode, 0], "not masked"));
+    }
+    for opcode in [8, 9, 10] {
+        let wrong = "control frame in pieces, or too long";
+        heads.push((client(opcode, b""), wrong));
+        heads.push((client(0x80 | opcode, &[0; 126]), wrong));
+        heads.push((head(0x80 | opcode, u64::MAX), wrong));
+    }
+    for (head, wrong) in heads {
+        let (got, answered) = read(&head, head.len()).await;
+        assert_eq!(got, [Got::Wrong(Violation::Protocol(wrong))], "{head:?}");
+        assert!(answered.is_empty());
+    }
+    for length in [MAX_FRAME as u64 + 1, 1 << 32, 1 << 63, u64::MAX] {
+        for first in [0x81, 0x82, 0x01] {
+            let (got, _) = read(&head(first, length), 1).await;
+            assert_eq!(got, [Got::Wrong(Violation::TooLong)], "{length}");
+        }
+    }
+    // In the longest form, but short; nothing is said of a frame that is not complete.
+    let short = [head(0x81, 1), b"a".to_vec()].concat();
+    assert_eq!(read(&short, 1).await.0, [text("a")]);
+    let long = head(0x81, MAX_FRAME as u64);
+    assert_eq!(read(&long, long.len()).await.0, []);
+}
+
+#[tokio::test]
+async fn pings_are_answered_with_what_they_say() {
+    let longest = [b'p'; MAX_CONTROL];
+    let bytes = [
+        client(0x01, b"a"),
+        client(0x89, &longest),
+        client(0x00, b""),
+        client(0x89, b""),
+        client(0x80, b""),
+        client(0x8a, &longest),
+        client(0x81, b""),
+    ]
+    .concat();
+    let (got, answered) = read(&bytes, bytes.len()).await;
+    assert_eq!(got, [text("a"), text("")]);
+    assert_eq!(answered, [&[0x8a, 125][..], &longest, &[0x8a, 0]].concat());
+}
+
+#[tokio::test]
+async fn text_is_utf8_and_close_codes_are_those_that_may_be() {
+    let split = |pieces: &[&[u8]]| {
+        let last = pieces.len() - 1;
+        let first = |at| match at {
+            0 => 0x01,
+            at if at < last => 0x00,
+            _ => 0x80,
+        };
+        let frames = pieces
+            .iter()
+            .enumerate()
+            .map(|(at, piece)| client(first(at), piece));
+        frames.collect::<Vec<_>>().concat()
+    };
+    // Cut within a character: right, and each way to be wrong.
+    let right = split(&[b"\xf0\x9f", b"", b"\x90", b"\x9f"]);
+    assert_eq!(read(&right, 1).await.0, [text("\u{1f41f}")]);
+    for wrong in [
+        split(&[b"\xf0\x9f", b"\x90"]),
+        split(&[b"\xc3", b"a"]),
+        split(&[b"a", b"\x80"]),
+        split(&[b"\xed\xa0", b"\x80"]),
+        split(&[b"\xc0", b"\xaf"]),
+        client(0x81, b"\xf4\x90\x80\x80"),
+    ] {
+        assert_eq!(read(&wrong, 3).await.0, [Got::Wrong(Violation::Utf8)]);
+    }
+    for code in [
+        1000_u16, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999,
+    ] {
+        let close = client(0x88, &[&code.to_be_bytes(), "why \u{e4}".as_bytes()].concat());
+        let (got, answered) = read(&close, close.len()).await;
+        assert_eq!(got, [Got::Close], "{code}");
+        assert_eq!(answered, [&[0x88, 2][..], &code.to_be_bytes()].concat());
+    }
+    for code in [
+        0_u16, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535,
+    ] {
+        let (got, _) = read(&client(0x88, &code.to_be_bytes()), 9).await;
+        let wrong = Violation::Protocol("close without an allowed code");
+        assert_eq!(got, [Got::Wrong(wrong)], "{code}");
+    }
+    let (got, answered) = read(&client(0x88, b""), 9).await;
+    assert_eq!((got, &answered[..]), (vec![Got::Close], &b"\x88\x02\x03\xe8"[..]));
+}
+
+#[tokio::test]
+async fn closing_says_so_once_and_waits_for_the_other_side() {
+    // Whatever it had said and still says: its own close frame, or nothing that makes sense, or its end.
+    let late = [client(0x89, b"p"), client(0x81, b"late"), client(0x88, b"")].concat();
+    for answer in [&late[..], &client(0x88, b"\x03\xe8"), b"\xff\xff no frame", b""] {
+        let (mut socket, mut far) = socket();
+        socket.queue_text("last");
+        let closing = tokio::spawn(async move { socket.close(CloseCode::Policy, "why").await });
+        let mut all = vec![0; 13];
+        far.read_exact(&mut all).await.unwrap();
+        assert_eq!(all, b"\x81\x04last\x88\x05\x03\xf0why");
+        far.write_all(answer).await.unwrap();
+        if answer.is_empty() {
+            far.shutdown().await.unwrap();
+        }
+        all.clear();
+        far.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"");
+        drop(far);
+        closing.await.unwrap().unwrap();
+    }
+}
+
 proptest! {
     /// Whatever comes in, in whatever pieces, does no harm, and comes to the same.
     #[test]
