@@ -144,6 +144,8 @@ pub struct Config {
     pub certificate_lifetime: Duration,
     /// Frames waiting to be sent on one socket; a reader that falls behind further is closed.
     pub queue: usize,
+    /// Threads that serve connections; 0: one for each core that the process may use.
+    pub threads: usize,
     /// ALTO network map (RFC 7285), JSON: which addresses are one network. Needs `cost_map`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_map: Option<PathBuf>,
@@ -258,6 +260,7 @@ impl Default for Config {
             create_key: false,
             certificate_lifetime: Duration::from_secs(3600),
             queue: 256,
+            threads: 0,
             network_map: None,
             cost_map: None,
             trusted_proxies: Vec::new(),

@@ -1,7 +1,7 @@
 //! The tracker: RFC 7846 as JSON text frames on WebSockets, with signalling between peers, and as HTTP POST.
 //!
-//! * [`Server`]: the accept loop. Per connection there is one task, which speaks HTTP (`http`) until it is a WebSocket
-//!   (`socket`), if ever.
+//! * [`Server`]: the accept loop, whose connections are spread over threads (`workers`). Per connection there is one task,
+//!   which speaks HTTP (`http`) until it is a WebSocket (`socket`), if ever.
 //! * `session` and `post`, the two faces: who asks is proven, and limited in rate.
 //! * [`Registry`]: swarms and peers behind both, in memory and without any I/O: requests in, frames for sessions out.
 //! * `limits`: what each of them may do, and what is kept of whom.
@@ -40,6 +40,7 @@ mod limits;
 mod management;
 mod metrics;
 mod nonces;
+mod outbox;
 mod phase;
 mod post;
 mod proxy;
@@ -56,7 +57,9 @@ mod stream;
 mod swarm;
 mod tls;
 mod token;
+mod websocket;
 mod webtorrent;
+mod workers;
 
 pub use access::SwarmPolicy;
 pub use config::{Config, ConfigError, Invalid, LogLevel, Management, Place, Secret};

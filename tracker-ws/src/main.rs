@@ -31,7 +31,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_max_level(config.log.filter())
         .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("no runtime")?;

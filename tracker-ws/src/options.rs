@@ -74,6 +74,9 @@ pub(crate) struct Options {
     /// Most registered peers [default: 16384]
     #[arg(long, value_name = "COUNT", env = "SHOAL_TRACKER_MAX_PEERS")]
     max_peers: Option<usize>,
+    /// Threads that serve connections [default: one for each core]
+    #[arg(long, value_name = "COUNT", env = "SHOAL_TRACKER_THREADS")]
+    threads: Option<usize>,
     /// Key that signs certificates of membership: P-256, PEM (PKCS#8) [default: a new one for this run]
     #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_KEY")]
     key: Option<PathBuf>,
@@ -181,6 +184,7 @@ impl Options {
         set(&mut config.max_sockets, &self.max_sockets);
         set(&mut config.sockets_per_address, &self.sockets_per_address);
         set(&mut config.max_peers, &self.max_peers);
+        set(&mut config.threads, &self.threads);
         set(&mut config.log, &self.log);
         if let Some(dialects) = &self.dialect {
             config.ppsp = dialects.contains(&DialectName::Ppsp);

@@ -10,7 +10,7 @@ use crate::metrics::MapRead;
 use crate::server::Shared;
 
 /// What is used once, at the start.
-const AT_START: [&str; 8] = [
+const AT_START: [&str; 9] = [
     "certificate_lifetime",
     "cluster",
     "create_key",
@@ -19,6 +19,7 @@ const AT_START: [&str; 8] = [
     "log",
     "management",
     "node_url",
+    "threads",
 ];
 
 /// Gives a [`crate::Server`] new settings.
@@ -104,6 +105,7 @@ impl Reload {
                 log: now.log,
                 management: now.management.clone(),
                 node_url: now.node_url.clone(),
+                threads: now.threads,
                 ..config
             });
         }

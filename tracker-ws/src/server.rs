@@ -13,9 +13,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, MAX_FRAME, Request, RequestBody, peer_id_of};
+use tracker_protocol::{IssuedCertificate, KEY_BLOB_LEN, Request, RequestBody, peer_id_of};
 
 use crate::alto;
 use crate::bans::Bans;
@@ -38,7 +36,9 @@ use crate::reload::Reload;
 use crate::session::Session;
 use crate::socket::{self, Sessions};
 use crate::token::Grant;
+use crate::websocket::WebSocket;
 use crate::webtorrent::{Torrents, WebTorrent};
+use crate::workers::Workers;
 
 /// Expired peers are looked for at least this often.
 const TICK: Duration = Duration::from_secs(1);
@@ -46,8 +46,6 @@ const TICK: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Sessions get this long to say goodbye.
 const GRACE: Duration = Duration::from_secs(5);
-/// Of one socket, each way: the default of 128 KiB would be most of a session's memory.
-const BUFFER: usize = 4 * 1024;
 
 /// Why a tracker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +80,9 @@ pub enum ServerError {
     /// A setting, or a file that it names, is wrong.
     #[error(transparent)]
     Setting(#[from] Invalid),
+    /// The system gives no threads, or no way to wait for sockets on them.
+    #[error("no threads: {0}")]
+    Threads(io::Error),
     /// The system gives no random numbers.
     #[error("no random numbers from the system: {0}")]
     Random(SysError),
@@ -214,6 +215,7 @@ pub struct Server {
     /// Where it is one node of a cluster.
     outbox: Option<Outbox>,
     management: Option<Management>,
+    workers: Workers,
 }
 
 impl Server {
@@ -264,6 +266,7 @@ impl Server {
         }
         let lifetime = config.certificate_lifetime.as_secs();
         let front = Front::new(&config)?;
+        let workers = Workers::start(config.threads).map_err(ServerError::Threads)?;
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),
             torrents: Mutex::new(Torrents::new(config.torrents(), rng()?)),
@@ -289,6 +292,7 @@ impl Server {
             shutdown,
             outbox,
             management,
+            workers,
         })
     }
 
@@ -327,8 +331,8 @@ impl Server {
     }
 
     /// Serves until [`Shutdown::drain`] or [`Shutdown::stop`], and what they say is done.
-    pub async fn run(self) {
-        let shared = &self.shared;
+    pub async fn run(mut self) {
+        let (shared, workers) = (&self.shared, &mut self.workers);
         let mut phases = shared.phases.clone();
         // Every connection holds a sender: when the last one is gone, `recv` ends.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
@@ -351,12 +355,15 @@ impl Server {
                 Ok((stream, from)) => {
                     let permit = front::admit(shared, from.ip());
                     let (shared, alive) = (shared.clone(), alive.clone());
-                    tokio::spawn(async move {
+                    let serve = move |stream| async move {
                         if let Err(error) = connection(&shared, stream, from, permit).await {
                             tracing::debug!(%from, %error, "connection failed");
                         }
                         drop(alive);
-                    });
+                    };
+                    if let Err(error) = workers.serve(stream, serve).await {
+                        tracing::warn!(%from, %error, "cannot serve");
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept");
@@ -367,6 +374,7 @@ impl Server {
         // From now on the address is free for another tracker.
         drop((self.listener, alive));
         shared.log.publish(What::Draining);
+        workers.close();
         let config = shared.config();
         let drained = config.drain_period + config.drain_notice + GRACE;
         let all_gone = tokio::select! {
@@ -430,13 +438,7 @@ async fn connection(
     else {
         return Ok(());
     };
-    let limits = WebSocketConfig::default()
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
-        .max_write_buffer_size(4 * MAX_FRAME)
-        .max_message_size(Some(MAX_FRAME))
-        .max_frame_size(Some(MAX_FRAME));
-    let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(limits)).await;
+    let socket = WebSocket::new(stream, rest);
     shared.metrics.accepted();
     let id = shared.next_session.fetch_add(1, Ordering::Relaxed);
     match dialect {

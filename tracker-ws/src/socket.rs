@@ -1,24 +1,30 @@
 //! A WebSocket, whatever is spoken on it: frames in and out, pings, patience, and how it ends.
 
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
 
-use futures_util::{SinkExt, StreamExt};
 use rand::RngExt;
-use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tracker_protocol::MAX_FRAME;
 
+use crate::config::Config;
 use crate::metrics::Refusal;
+use crate::outbox::Outbox;
 use crate::phase::{Phase, reached};
 use crate::registry::{Delivery, Outgoing, SessionId};
 use crate::server::Shared;
-use crate::stream::Stream;
+use crate::websocket::{Message, WebSocket};
 
+/// Frames of one socket that are carried out before what others are told is sent.
+const AT_ONCE: usize = 16;
+/// No more is taken of what waits for a socket while so many bytes are written.
+const ENOUGH: usize = MAX_FRAME;
 /// Pings without any sign of life in return.
 const MAX_MISSED: u32 = 2;
 
@@ -46,38 +52,34 @@ pub(crate) trait Dialect {
 /// Ways to the tasks of open sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    open: Mutex<HashMap<SessionId, Handle>>,
+    open: RwLock<HashMap<SessionId, Handle>>,
 }
 
 #[derive(Debug)]
 struct Handle {
     /// Where its connection comes from.
     from: IpAddr,
-    queue: mpsc::Sender<Delivery>,
-    overflow: Arc<Notify>,
+    outbox: Arc<Outbox>,
 }
 
 impl Sessions {
     /// Queues for each session what is for it. A session whose queue is full is ended: its reader is too slow.
     pub(crate) fn deliver(&self, out: Vec<Outgoing>) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         for Outgoing { to, what } in out {
-            if let Some(handle) = open.get(&to)
-                && let Err(mpsc::error::TrySendError::Full(_)) = handle.queue.try_send(what)
-            {
-                handle.overflow.notify_one();
+            if let Some(handle) = open.get(&to) {
+                handle.outbox.put(what);
             }
         }
     }
 
     /// Closes the sockets that come from such an address.
     pub(crate) fn close_from(&self, is_meant: impl Fn(IpAddr) -> bool, reason: &'static str) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         for handle in open.values().filter(|handle| is_meant(handle.from)) {
-            let close = Delivery::Close(CloseCode::Policy.into(), reason);
-            if handle.queue.try_send(close).is_err() {
-                handle.overflow.notify_one();
-            }
+            handle
+                .outbox
+                .put(Delivery::Close(CloseCode::Policy.into(), reason));
         }
     }
 
@@ -88,17 +90,13 @@ impl Sessions {
     }
 
     fn insert(&self, id: SessionId, handle: Handle) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, handle);
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        open.insert(id, handle);
     }
 
     fn remove(&self, id: SessionId) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        open.remove(&id);
     }
 }
 
@@ -116,59 +114,49 @@ pub(crate) fn end(code: CloseCode, reason: &'static str, metric: Option<Refusal>
 }
 
 /// Runs a session until its socket ends.
-pub(crate) async fn run<D: Dialect>(
+pub(crate) async fn run<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
     shared: &Shared,
-    mut socket: WebSocketStream<Stream>,
+    mut socket: WebSocket<S>,
     id: SessionId,
     from: IpAddr,
     mut dialect: D,
 ) {
-    let (queue, mut outgoing) = mpsc::channel(shared.config().queue);
-    let overflow = Arc::new(Notify::new());
-    shared.sessions.insert(
-        id,
-        Handle {
-            from,
-            queue,
-            overflow: overflow.clone(),
-        },
-    );
-    let ended = tokio::select! {
-        ended = serve(shared, &mut dialect, &mut socket, &mut outgoing) => ended,
-        () = overflow.notified() => Some(end(CloseCode::Policy, "reads too slowly", Some(Refusal::SlowReader))),
+    let outbox = Arc::new(Outbox::new(shared.config().queue));
+    let handle = Handle {
+        from,
+        outbox: outbox.clone(),
     };
+    shared.sessions.insert(id, handle);
+    let ended = serve(shared, &mut dialect, &mut socket, &outbox).await;
     shared.sessions.remove(id);
     dialect.ended();
-    if let Some(End { code, reason, metric }) = ended {
-        tracing::debug!(session = id, reason, "closing");
-        if let Some(metric) = metric {
-            shared.metrics.refused(metric);
+    let patience = shared.config().send_timeout;
+    let patience = patience.min(std::time::Duration::from_secs(2));
+    // However it ends, the socket is dropped.
+    let _ = match ended {
+        Ended::Gone => return,
+        Ended::Closed => timeout(patience, socket.end()).await,
+        Ended::By(End { code, reason, metric }) => {
+            tracing::debug!(session = id, reason, "closing");
+            if let Some(metric) = metric {
+                shared.metrics.refused(metric);
+            }
+            timeout(patience, socket.close(code, reason)).await
         }
-        close(&mut socket, code, reason, shared).await;
-    }
+    };
 }
 
-/// Says goodbye and waits, not for long, for the other side to do the same.
-async fn close(socket: &mut WebSocketStream<Stream>, code: CloseCode, reason: &'static str, shared: &Shared) {
-    let frame = CloseFrame {
-        code,
-        reason: reason.into(),
-    };
-    let farewell = async {
-        if socket.close(Some(frame)).await.is_ok() {
-            while let Some(Ok(_)) = socket.next().await {}
-        }
-    };
-    let patience = shared
-        .config()
-        .send_timeout
-        .min(std::time::Duration::from_secs(2));
-    // However it ends, the socket is dropped.
-    let _ = timeout(patience, farewell).await;
+/// How a socket ends.
+enum Ended {
+    /// The connection is broken.
+    Gone,
+    /// The other side has closed it.
+    Closed,
+    By(End),
 }
 
 /// How far a socket is in being drained.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leaving {
     Not,
     /// Its turn comes then.
@@ -177,144 +165,273 @@ enum Leaving {
     Told(Instant),
 }
 
-impl Leaving {
-    async fn due(self) {
-        match self {
-            Self::Not => std::future::pending().await,
-            Self::Waits(at) | Self::Told(at) => tokio::time::sleep_until(at).await,
+/// When something is to be done that nobody asks for.
+struct Times {
+    ping: Instant,
+    /// Runs while the peer is not registered.
+    init: Option<Instant>,
+    leaving: Leaving,
+    /// Runs while the other side does not take what is written.
+    write: Option<Instant>,
+}
+
+impl Times {
+    fn new(config: &Config) -> Self {
+        let now = Instant::now();
+        Self {
+            ping: now + config.ping_interval,
+            init: Some(now + config.init_timeout),
+            leaving: Leaving::Not,
+            write: None,
+        }
+    }
+
+    fn next(&self) -> Instant {
+        let leaving = match self.leaving {
+            Leaving::Not => None,
+            Leaving::Waits(at) | Leaving::Told(at) => Some(at),
+        };
+        let others = [self.init, leaving, self.write];
+        others.into_iter().flatten().fold(self.ping, Instant::min)
+    }
+}
+
+/// Why a socket's task goes on.
+enum Event {
+    /// Something was read, or was left of what was read before.
+    Input,
+    /// The end of it.
+    Eof,
+    Time,
+    Draining,
+    Stopping,
+    /// To be closed, as others have said.
+    Close(End),
+    /// Look again.
+    Again,
+}
+
+/// What the outside does to a socket, and what is written on it.
+struct Wire<'a, S> {
+    socket: &'a mut WebSocket<S>,
+    outbox: &'a Outbox,
+    /// Not all that was read has been looked at.
+    has_more: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<'_, S> {
+    /// Takes what waits to be sent, in order; returns whether and how the socket is to be closed after it.
+    fn take_outbox(&mut self, context: &mut Context<'_>) -> Option<End> {
+        let mut close = None;
+        let socket = &mut *self.socket;
+        let room = socket.queued() < ENOUGH;
+        let taken = self.outbox.take(context, room, |delivery| match delivery {
+            Delivery::Frame(frame) => {
+                socket.queue_text(&frame);
+                socket.queued() >= ENOUGH
+            }
+            Delivery::Close(code, reason) => {
+                close = Some(end(code.into(), reason, None));
+                true
+            }
+        });
+        match taken {
+            Err(_) => Some(slow_reader()),
+            Ok(()) => close,
+        }
+    }
+
+    /// Writes, then reads; does not read while the other side does not.
+    fn poll(&mut self, context: &mut Context<'_>, times: &mut Times, config: &Config) -> Poll<Event> {
+        if let Some(close) = self.take_outbox(context) {
+            return Poll::Ready(Event::Close(close));
+        }
+        // TLS may have taken everything and not yet written it: that shows in the timer.
+        if self.socket.queued() > 0 || times.write.is_some() {
+            let was_enough = self.socket.queued() >= ENOUGH;
+            match self.socket.poll_flush(context) {
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::Eof),
+                Poll::Ready(Ok(())) => {
+                    // More may wait, and so does nobody's timer.
+                    if times.write.take().is_some() || was_enough {
+                        return Poll::Ready(Event::Again);
+                    }
+                }
+                Poll::Pending if times.write.is_none() => {
+                    times.write = Some(Instant::now() + config.send_timeout);
+                    return Poll::Ready(Event::Again);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.has_more {
+            return Poll::Ready(Event::Input);
+        }
+        match self.socket.poll_read(context) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Event::Eof),
+            Poll::Ready(Ok(_)) => Poll::Ready(Event::Input),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
 
-/// Returns how to close the socket; `None` when the other side has.
-async fn serve<D: Dialect>(
+fn slow_reader() -> End {
+    end(CloseCode::Policy, "reads too slowly", Some(Refusal::SlowReader))
+}
+
+async fn serve<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
     shared: &Shared,
     dialect: &mut D,
-    socket: &mut WebSocketStream<Stream>,
-    outgoing: &mut mpsc::Receiver<Delivery>,
-) -> Option<End> {
+    socket: &mut WebSocket<S>,
+    outbox: &Outbox,
+) -> Ended {
     // Its timers stay as they are, whatever is set meanwhile.
     let config = shared.config();
-    let (mut phases, mut leaving) = (shared.phases.clone(), Leaving::Not);
-    let mut stopping = phases.clone();
-    let mut ping = interval_at(Instant::now() + config.ping_interval, config.ping_interval);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut drains, mut stops) = (shared.phases.clone(), shared.phases.clone());
+    let mut draining = pin!(reached(&mut drains, Phase::Draining));
+    let mut stopping = pin!(reached(&mut stops, Phase::Stopping));
+    let mut times = Times::new(&config);
+    let mut timer = pin!(sleep_until(times.next()));
     let mut missed = 0;
-    // Runs while the peer is not registered.
-    let mut init_deadline = Some(Instant::now() + config.init_timeout);
-    if let Some(greeting) = dialect.greeting()
-        && let Err(ended) = send(shared, socket, Message::text(greeting)).await
-    {
-        return ended;
+    if let Some(greeting) = dialect.greeting() {
+        socket.queue_text(&greeting);
     }
+    let mut wire = Wire {
+        socket,
+        outbox,
+        // What came with the handshake.
+        has_more: true,
+    };
     loop {
-        let init = async {
-            match init_deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            // What the registry said last is sent before the next request is read.
-            biased;
-            Some(delivery) = outgoing.recv() => match delivery {
-                Delivery::Frame(frame) => {
-                    if let Err(ended) = send(shared, socket, Message::text(frame)).await {
-                        return ended;
-                    }
+        if timer.deadline() != times.next() {
+            timer.as_mut().reset(times.next());
+        }
+        let event = poll_fn(|context| {
+            // A later phase is an earlier one, too.
+            if times.leaving == Leaving::Not {
+                if draining.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Event::Draining);
                 }
-                Delivery::Close(code, reason) => return Some(end(code.into(), reason, None)),
-            },
-            () = reached(&mut stopping, Phase::Stopping) => {
-                return Some(farewell(shared, dialect, socket).await);
+            } else if stopping.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Event::Stopping);
             }
-            () = reached(&mut phases, Phase::Draining), if matches!(leaving, Leaving::Not) => {
+            if timer.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Event::Time);
+            }
+            wire.poll(context, &mut times, &config)
+        });
+        match event.await {
+            Event::Again => {}
+            Event::Eof => return Ended::Gone,
+            Event::Close(end) => return Ended::By(end),
+            Event::Stopping => return farewell(dialect, wire.socket),
+            Event::Draining => {
                 // Not all at once: they would all be at the next tracker's door at once.
-                let delay = shared.config().drain_period.mul_f64(shared.random(|rng| rng.random()));
-                leaving = Leaving::Waits(Instant::now() + delay);
+                let delay = shared
+                    .config()
+                    .drain_period
+                    .mul_f64(shared.random(|rng| rng.random()));
+                times.leaving = Leaving::Waits(Instant::now() + delay);
             }
-            () = leaving.due() => match dialect.move_on() {
-                Some(frame) if matches!(leaving, Leaving::Waits(_)) => {
-                    if let Err(ended) = send(shared, socket, Message::text(frame)).await {
-                        return ended;
-                    }
-                    leaving = Leaving::Told(Instant::now() + shared.config().drain_notice);
-                }
-                _ => return Some(farewell(shared, dialect, socket).await),
-            },
-            _ = ping.tick() => {
-                if missed >= MAX_MISSED {
-                    return Some(end(CloseCode::Policy, "no sign of life", Some(Refusal::Silent)));
-                }
-                missed += 1;
-                if let Err(ended) = send(shared, socket, Message::Ping(Bytes::new())).await {
+            Event::Time => {
+                if let Some(ended) = ring(shared, dialect, wire.socket, &mut times, &mut missed, &config) {
                     return ended;
                 }
             }
-            () = init => return Some(end(CloseCode::Policy, "not registered in time", Some(Refusal::Silent))),
-            message = socket.next() => {
+            Event::Input => {
                 missed = 0;
-                match message {
-                    Some(Ok(Message::Text(text))) => {
-                        if let Err(ended) = dialect.frame(text.as_str()) {
-                            flush(shared, socket, outgoing).await;
-                            return Some(ended);
-                        }
-                    }
-                    Some(Ok(Message::Binary(_))) => {
-                        return Some(end(CloseCode::Unsupported, "text frames only", Some(Refusal::Malformed)));
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(Error::Capacity(_))) => {
-                        return Some(end(CloseCode::Size, "frame longer than 65536", Some(Refusal::Malformed)));
-                    }
-                    Some(Err(Error::Utf8(_))) => {
-                        return Some(end(CloseCode::Invalid, "not UTF-8", Some(Refusal::Malformed)));
-                    }
-                    Some(Err(_)) | None => return None,
+                if let Some(ended) = carry_out(dialect, &mut wire).await {
+                    return ended;
                 }
-                init_deadline = match dialect.is_registered() {
+                times.init = match dialect.is_registered() {
                     true => None,
-                    false => init_deadline.or(Some(Instant::now() + config.init_timeout)),
+                    false => times.init.or(Some(Instant::now() + config.init_timeout)),
                 };
             }
         }
     }
 }
 
-/// Says goodbye in the dialect's words; returns how to close the socket.
-async fn farewell<D: Dialect>(shared: &Shared, dialect: &D, socket: &mut WebSocketStream<Stream>) -> End {
-    if let Some(farewell) = dialect.farewell() {
-        let _ = send(shared, socket, Message::text(farewell)).await;
+/// Does what it is time for.
+fn ring<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
+    shared: &Shared,
+    dialect: &D,
+    socket: &mut WebSocket<S>,
+    times: &mut Times,
+    missed: &mut u32,
+    config: &Config,
+) -> Option<Ended> {
+    let now = Instant::now();
+    let silent = |reason| Ended::By(end(CloseCode::Policy, reason, Some(Refusal::Silent)));
+    if times.write.is_some_and(|at| at <= now) {
+        return Some(Ended::By(slow_reader()));
     }
-    end(CloseCode::Away, "tracker shuts down", None)
+    match times.leaving {
+        Leaving::Waits(at) if at <= now => match dialect.move_on() {
+            Some(frame) => {
+                socket.queue_text(&frame);
+                times.leaving = Leaving::Told(now + shared.config().drain_notice);
+            }
+            None => return Some(farewell(dialect, socket)),
+        },
+        Leaving::Told(at) if at <= now => return Some(farewell(dialect, socket)),
+        _ => {}
+    }
+    if times.ping <= now {
+        if *missed >= MAX_MISSED {
+            return Some(silent("no sign of life"));
+        }
+        *missed += 1;
+        socket.queue_ping();
+        times.ping = now + config.ping_interval;
+    }
+    match times.init {
+        Some(at) if at <= now => Some(silent("not registered in time")),
+        _ => None,
+    }
 }
 
-async fn send(
-    shared: &Shared,
-    socket: &mut WebSocketStream<Stream>,
-    message: Message,
-) -> Result<(), Option<End>> {
-    match timeout(shared.config().send_timeout, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(None),
-        Err(_) => Err(Some(end(
-            CloseCode::Policy,
-            "reads too slowly",
-            Some(Refusal::SlowReader),
-        ))),
-    }
-}
-
-/// Sends the answers that wait, before the socket is closed.
-async fn flush(
-    shared: &Shared,
-    socket: &mut WebSocketStream<Stream>,
-    outgoing: &mut mpsc::Receiver<Delivery>,
-) {
-    while let Ok(Delivery::Frame(frame)) = outgoing.try_recv() {
-        if send(shared, socket, Message::text(frame)).await.is_err() {
-            return;
+/// Carries out what was read, not too much at once.
+async fn carry_out<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
+    dialect: &mut D,
+    wire: &mut Wire<'_, S>,
+) -> Option<Ended> {
+    wire.has_more = true;
+    let malformed = |(code, reason)| Ended::By(end(code, reason, Some(Refusal::Malformed)));
+    for _ in 0..AT_ONCE {
+        match wire.socket.next() {
+            Ok(None) => {
+                wire.has_more = false;
+                break;
+            }
+            Ok(Some(Message::Text(text))) => {
+                if let Err(ended) = dialect.frame(text) {
+                    // The answers that wait are sent before the socket is closed.
+                    poll_fn(|context| {
+                        wire.take_outbox(context);
+                        Poll::Ready(())
+                    })
+                    .await;
+                    return Some(Ended::By(ended));
+                }
+            }
+            Ok(Some(Message::Binary)) => {
+                return Some(malformed((CloseCode::Unsupported, "text frames only")));
+            }
+            Ok(Some(Message::Close)) => return Some(Ended::Closed),
+            Err(violation) => return Some(malformed(violation.close())),
         }
     }
+    None
 }
+
+/// Says goodbye in the dialect's words; returns how to close the socket.
+fn farewell<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(dialect: &D, socket: &mut WebSocket<S>) -> Ended {
+    if let Some(farewell) = dialect.farewell() {
+        socket.queue_text(&farewell);
+    }
+    Ended::By(end(CloseCode::Away, "tracker shuts down", None))
+}
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,7 @@ impl Config {
             ),
             ("max_sdp", self.max_sdp as u64, 256..=MAX_SDP as u64),
             ("queue", self.queue as u64, 4..=65_536),
+            ("threads", self.threads as u64, 0..=256),
         ];
         for (key, value, range) in counts {
             count(key, value, range)?;

@@ -63,6 +63,12 @@ async fn flags_go_before_the_environment_before_the_file() {
             "track_timeout = 70\n",
         ),
         (&[], &["--interval", "10"], "track_timeout = 35\n"),
+        (&[("SHOAL_TRACKER_THREADS", "3")], &[], "threads = 3\n"),
+        (
+            &[("SHOAL_TRACKER_THREADS", "3")],
+            &["--threads", "2"],
+            "threads = 2\n",
+        ),
         (
             &[("SHOAL_TRACKER_MANAGEMENT_LISTEN", "127.0.0.1:9")],
             &["--management-token", "0123456789abcdef"],
@@ -173,6 +179,10 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
         (
             "max_sockets = 0\n",
             "tracker.toml:1:15: max_sockets: 0 is not in 1 to 1000000",
+        ),
+        (
+            "threads = 257\n",
+            "tracker.toml:1:11: threads: 257 is not in 0 to 256",
         ),
         (
             "[posts]\nper_second = 1\nburst = 0\n",
