@@ -7,7 +7,7 @@
 mod message;
 
 use libfuzzer_sys::fuzz_target;
-use message::{MAX_OFFERS, Message, What, failure, push};
+use message::{MAX_OFFERS, Message, Push, What, failure};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -33,7 +33,7 @@ fn is_id(id: &str) -> bool {
 /// It arrives unchanged, and adds nothing to the frame that it is in.
 fn passed_on(info_hash: &str, from: &str, offer_id: &str, description: &RawValue) {
     assert!(is_id(offer_id));
-    let frame = push("offer", info_hash, from, offer_id, description);
+    let frame = Push::new(info_hash, from).frame("offer", offer_id, description);
     let pushed: Pushed<'_> = serde_json::from_str(&frame).expect("own frame");
     assert_eq!(
         (

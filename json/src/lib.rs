@@ -11,6 +11,7 @@
 //! Numbers are never floating point here: the code that reads and prints fractions exactly is larger than all of this.
 
 pub mod base64url;
+mod plain;
 mod reader;
 mod value;
 mod writer;

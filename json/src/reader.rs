@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::plain::plain_len;
 use crate::value::{Number, Object, Value};
 
 /// Why, and where, a text is not JSON, or not JSON that is read here.
@@ -119,9 +120,10 @@ impl<'a> Reader<'a> {
     }
 
     fn object(&mut self, depth: usize) -> Parsed<Object<'a>> {
-        let mut members = Vec::new();
         let depth = inside(depth)?;
         self.at += 1;
+        // Most objects of messages have fewer members.
+        let mut members = Vec::with_capacity(8);
         if self.peek() == Some(b'}') {
             self.at += 1;
             return Ok(Object(members));
@@ -194,9 +196,7 @@ impl<'a> Reader<'a> {
         let mut resolved = String::new();
         loop {
             let start = self.at;
-            while !matches!(self.byte(), None | Some(b'"' | b'\\' | 0..0x20)) {
-                self.at += 1;
-            }
+            self.at += plain_len(&self.text.as_bytes()[start..]);
             // All bytes that end a run are ASCII, so runs begin and end between characters.
             let run = &self.text[start..self.at];
             match self.byte().ok_or("EOF inside a string")? {

@@ -1,5 +1,7 @@
 //! From values to text.
 
+use crate::plain::plain_len;
+
 /// Writes one JSON value: objects and arrays by a function that writes what is in them. Inside an object every value
 /// comes after its [`Writer::name`], or through one of the calls that take a name.
 ///
@@ -27,6 +29,14 @@ impl Writer {
     /// Writes without white space.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Writes without white space; there is room for so many bytes at once.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            ..Self::default()
+        }
     }
 
     /// Writes every element on a line of its own, indented by two spaces a level.
@@ -135,16 +145,15 @@ impl Writer {
     fn quoted(&mut self, text: &str) {
         self.text.push('"');
         let mut rest = text;
-        while let Some(at) = rest
-            .bytes()
-            .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
-        {
-            let (plain, escaped) = rest.split_at(at);
+        loop {
+            let (plain, escaped) = rest.split_at(plain_len(rest.as_bytes()));
             self.text.push_str(plain);
-            self.escaped(escaped.as_bytes()[0]);
+            let Some(byte) = escaped.bytes().next() else {
+                break;
+            };
+            self.escaped(byte);
             rest = &escaped[1..];
         }
-        self.text.push_str(rest);
         self.text.push('"');
     }
 

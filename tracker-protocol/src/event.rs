@@ -6,7 +6,10 @@ use crate::VERSION;
 use crate::error::{EncodeError, ErrorCode};
 use crate::read::{Members, Read};
 use crate::signal::Signal;
-use crate::write::{Fields, Write, frame};
+use crate::write::{Fields, Write, frame, frame_of};
+
+/// Room for a frame with an envelope, apart from its longest members, bytes.
+const SIGNAL: usize = 1024;
 
 /// What the tracker accepts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +105,20 @@ impl Event {
         frame("PPSPTrackerEvent", |json| {
             json.number_member("version", VERSION);
             self.write(json);
+        })
+    }
+
+    /// The frame of an [`Event::Signal`] with this envelope.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooLong`] when it does not fit.
+    pub fn encode_signal(signal: &Signal) -> Result<String, EncodeError> {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let capacity = SIGNAL + length(&signal.sdp) + length(&signal.cand) + length(&signal.cert);
+        frame_of(capacity, "PPSPTrackerEvent", |json| {
+            json.number_member("version", VERSION);
+            json.text_member("event", "SIGNAL");
+            json.object_of("signal", signal);
         })
     }
 

@@ -87,7 +87,22 @@ impl Fields for Writer {
 /// # Errors
 /// [`EncodeError::TooLong`] when it does not fit.
 pub(crate) fn frame(root: &str, message: impl FnOnce(&mut Writer)) -> Result<String, EncodeError> {
-    let mut json = Writer::new();
+    frame_of(SHORT, root, message)
+}
+
+/// Room for most frames without a session description, bytes.
+const SHORT: usize = 256;
+
+/// A frame that is likely to be no longer than this.
+///
+/// # Errors
+/// [`EncodeError::TooLong`] when it does not fit.
+pub(crate) fn frame_of(
+    capacity: usize,
+    root: &str,
+    message: impl FnOnce(&mut Writer),
+) -> Result<String, EncodeError> {
+    let mut json = Writer::with_capacity(capacity);
     json.object(|json| json.name(root).object(message));
     let frame = json.into_text();
     if frame.len() > crate::MAX_FRAME {

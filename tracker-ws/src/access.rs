@@ -100,7 +100,7 @@ impl Access {
     /// 03 where the swarm is not to be, or the swarm or mode not covered by the grant; 06 where there is no grant, or it has
     /// ended since.
     pub(crate) fn permits(&self, grant: Option<&Grant>, request: &Request, now: u64) -> Result<(), Denied> {
-        if matches!(self, Self::Open) {
+        if self.is_open() {
             return Ok(());
         }
         match &request.body {
@@ -134,6 +134,11 @@ impl Access {
             // Who can no longer report is forgotten in time.
             RequestBody::StatReport(_) => self.lasts(grant, now),
         }
+    }
+
+    /// May every swarm be, for everybody?
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
     }
 
     /// May this swarm be, for peers that have no tokens?

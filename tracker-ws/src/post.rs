@@ -83,7 +83,7 @@ pub(crate) fn answer(shared: &Shared, door: Door, from: IpAddr, bearer: Option<&
             return Answer::of(&response).counted(shared, kind);
         }
     };
-    if shared.bans.bans_peer(now, &request.peer_id) {
+    if shared.bans.bans_peer(now, || request.peer_id.clone()) {
         shared.metrics.refused(Refusal::Banned);
         let mut response = Response::failed(&request.transaction_id, ErrorCode::Forbidden, "banned");
         response.ext.nonce = Some(next);

@@ -11,7 +11,7 @@ mod tests;
 mod view;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ use tracker_protocol::{
 use crate::cluster::Cluster;
 use crate::cost_map::CostMap;
 use crate::event_log::{EventLog, What};
+use crate::fast_map::FastMap;
 use crate::limits::{Bucket, Limit, Rate};
 use crate::relay;
 use crate::reports::Report;
@@ -141,15 +142,15 @@ struct Proven {
 pub struct Registry {
     config: RegistryConfig,
     rng: StdRng,
-    peers: HashMap<Arc<str>, Entry>,
+    peers: FastMap<Arc<str>, Entry>,
     /// The IDs of all peers, in order: so that they can be looked through a few at a time.
     roll: BTreeSet<Arc<str>>,
     swarms: BTreeMap<String, Swarm>,
     /// Is told who comes and goes.
     log: Option<Arc<EventLog>>,
     /// Sockets that have proven who they are, both ways.
-    proven: HashMap<SessionId, Proven>,
-    sessions: HashMap<Arc<str>, SessionId>,
+    proven: FastMap<SessionId, Proven>,
+    sessions: FastMap<Arc<str>, SessionId>,
     departed: Departed,
     costs: Option<Arc<CostMap>>,
     /// Other nodes, where there are any.
@@ -163,12 +164,12 @@ impl Registry {
         Self {
             config,
             rng,
-            peers: HashMap::new(),
+            peers: FastMap::default(),
             roll: BTreeSet::new(),
             swarms: BTreeMap::new(),
             log: None,
-            proven: HashMap::new(),
-            sessions: HashMap::new(),
+            proven: FastMap::default(),
+            sessions: FastMap::default(),
             departed: Departed::default(),
             costs: None,
             cluster: None,
@@ -713,14 +714,17 @@ impl Registry {
         if *signal.to == **from {
             return Err("no-such-peer");
         }
-        let asked = target.offers.made(now, from, &signal.oid);
-        let Some(own) = self.peers.get_mut(from) else {
+        let Some(own) = self.peers.get(from) else {
             return Err("not-registered");
         };
+        let asked = || target.offers.made(now, from, &signal.oid);
         let made = || own.offers.made(now, &signal.to, &signal.oid);
         if !relay::allows(signal.kind, asked, made) {
             return Err("no-such-offer");
         }
+        let Some(own) = self.peers.get_mut(from) else {
+            return Err("not-registered");
+        };
         if signal.kind == Kind::Offer {
             own.offers.record(now, &signal.to, &signal.oid);
         }
@@ -761,7 +765,7 @@ fn tell(session: SessionId, response: &Response, out: &mut Vec<Outgoing>) -> Err
 
 fn push(session: SessionId, signal: &Signal, out: &mut Vec<Outgoing>) {
     // Its members are bounded far below a frame, so this never fails.
-    if let Ok(frame) = Event::Signal(Box::new(signal.clone())).encode() {
+    if let Ok(frame) = Event::encode_signal(signal) {
         out.push(Outgoing {
             to: session,
             what: Delivery::Frame(frame),

@@ -1,6 +1,8 @@
 //! Which envelopes may be relayed: nobody gets an answer to a question it did not ask.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 
 use tracker_protocol::Kind;
 use tracker_protocol::server::Timestamp;
@@ -11,18 +13,25 @@ pub(crate) const LIFETIME: Timestamp = 120_000_000;
 const MAX_OFFERS: usize = 128;
 
 /// May an envelope be relayed? `asked`: its receiver has made this offer to its sender; `made`: its sender has made it.
-pub(crate) fn allows(kind: Kind, asked: bool, made: impl FnOnce() -> bool) -> bool {
+pub(crate) fn allows(kind: Kind, asked: impl FnOnce() -> bool, made: impl FnOnce() -> bool) -> bool {
     match kind {
         Kind::Offer => true,
-        Kind::Answer => asked,
-        Kind::Candidate | Kind::End | Kind::Bye => asked || made(),
+        Kind::Answer => asked(),
+        Kind::Candidate | Kind::End | Kind::Bye => asked() || made(),
     }
+}
+
+/// Of all offers: nobody can find two of one hash, which is keyed.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// Of the receiver's ID and the offer's.
+fn hash(to: &str, oid: &str) -> u64 {
+    HASHER.hash_one((to, oid))
 }
 
 #[derive(Debug)]
 struct Offer {
-    to: String,
-    oid: String,
+    hash: u64,
     at: Timestamp,
 }
 
@@ -43,24 +52,27 @@ impl Offers {
             self.recent.pop_front();
         }
         self.recent.push_back(Offer {
-            to: to.to_owned(),
-            oid: oid.to_owned(),
+            hash: hash(to, oid),
             at: now,
         });
     }
 
     /// The offer is answered by that peer: is it one that was made, not too long ago, and not answered yet?
     pub(crate) fn take(&mut self, now: Timestamp, to: &str, oid: &str) -> bool {
-        let made = |offer: &Offer| offer.to == to && offer.oid == oid && now < offer.at + LIFETIME;
-        let place = self.recent.iter().position(made);
+        let hash = hash(to, oid);
+        let made = |offer: &Offer| offer.hash == hash && now < offer.at + LIFETIME;
+        let place = self.recent.iter().rposition(made);
         place.is_some_and(|place| self.recent.remove(place).is_some())
     }
 
     /// Was this offer made to that peer, not too long ago?
     pub(crate) fn made(&self, now: Timestamp, to: &str, oid: &str) -> bool {
+        let hash = hash(to, oid);
+        // An answer, and what follows it, is mostly of a late one.
         self.recent
             .iter()
-            .any(|offer| offer.to == to && offer.oid == oid && now < offer.at + LIFETIME)
+            .rev()
+            .any(|offer| offer.hash == hash && now < offer.at + LIFETIME)
     }
 }
 

@@ -168,7 +168,7 @@ impl<'a> Session<'a> {
                 .registry()
                 .attach(now, self.id, self.from, &request.peer_id, &mut out);
             // Only now: one who is banned meanwhile is attached, and sent away, or seen here.
-            if self.shared.bans.bans_peer(now, &request.peer_id) {
+            if self.shared.bans.bans_peer(now, || request.peer_id.clone()) {
                 let code = ErrorCode::Forbidden;
                 self.answer(kind, &Response::failed(&request.transaction_id, code, "banned"));
                 return Err(end(CloseCode::Policy, "banned", Some(Refusal::Banned)));

@@ -1,6 +1,5 @@
 //! A WebSocket, whatever is spoken on it: frames in and out, pings, patience, and how it ends.
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
@@ -14,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracker_protocol::MAX_FRAME;
 
 use crate::config::Config;
+use crate::fast_map::FastMap;
 use crate::metrics::Refusal;
 use crate::outbox::Outbox;
 use crate::phase::{Phase, reached};
@@ -52,7 +52,7 @@ pub(crate) trait Dialect {
 /// Ways to the tasks of open sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    open: RwLock<HashMap<SessionId, Handle>>,
+    open: RwLock<FastMap<SessionId, Handle>>,
 }
 
 #[derive(Debug)]
@@ -288,6 +288,8 @@ async fn serve<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
     // Its timers stay as they are, whatever is set meanwhile.
     let config = shared.config();
     let (mut drains, mut stops) = (shared.phases.clone(), shared.phases.clone());
+    let phases = shared.phases.clone();
+    let mut waits_for_phase = false;
     let mut draining = pin!(reached(&mut drains, Phase::Draining));
     let mut stopping = pin!(reached(&mut stops, Phase::Stopping));
     let mut times = Times::new(&config);
@@ -307,13 +309,17 @@ async fn serve<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
             timer.as_mut().reset(times.next());
         }
         let event = poll_fn(|context| {
-            // A later phase is an earlier one, too.
-            if times.leaving == Leaving::Not {
-                if draining.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(Event::Draining);
+            // To look at it is to wait for a lock: once it waits for one, that is only done when it has come.
+            if !std::mem::replace(&mut waits_for_phase, true) || phases.has_changed().unwrap_or(true) {
+                // A later phase is an earlier one, too.
+                if times.leaving == Leaving::Not {
+                    if draining.as_mut().poll(context).is_ready() {
+                        waits_for_phase = false;
+                        return Poll::Ready(Event::Draining);
+                    }
+                } else if stopping.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Event::Stopping);
                 }
-            } else if stopping.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Event::Stopping);
             }
             if timer.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Event::Time);

@@ -1,7 +1,9 @@
 //! Answers that may have to be repeated.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
 
 use super::{SECOND, Timestamp};
 
@@ -78,7 +80,5 @@ impl Transactions {
 }
 
 fn hash(frame: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    frame.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(frame)
 }

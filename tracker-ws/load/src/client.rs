@@ -8,9 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
 use rand::RngExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -35,7 +38,14 @@ pub struct Load {
     pub idle: bool,
     /// Addresses of this machine's loopback that peers come from, for one has some 28,000 ports only.
     pub addresses: u32,
+    /// For trackers whose URL begins with wss.
+    pub tls: Option<TlsConnector>,
 }
+
+/// A connection, with TLS or without.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// The address of this number: 127.0.0.1 is the first.
 fn source(number: u32) -> IpAddr {
@@ -46,7 +56,7 @@ fn source(number: u32) -> IpAddr {
 pub struct Client {
     load: Load,
     speaker: Speaker,
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Stream>>,
     /// Frames that the tracker has not taken yet.
     waiting: u32,
     /// When the rounds began whose first frame is among them.
@@ -72,6 +82,14 @@ impl Client {
             false => TcpStream::connect(address).await?,
         };
         stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match (request.uri().scheme_str(), &load.tls) {
+            (Some("wss"), None) => bail!("a tracker with TLS needs --ca"),
+            (Some("wss"), Some(tls)) => {
+                let host = request.uri().host().context("no host")?.to_owned();
+                Box::new(tls.connect(ServerName::try_from(host)?, stream).await?)
+            }
+            _ => Box::new(stream),
+        };
         let small = WebSocketConfig::default()
             .read_buffer_size(4096)
             .write_buffer_size(0);

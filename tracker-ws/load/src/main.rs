@@ -13,6 +13,7 @@ mod process;
 mod report;
 mod tally;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,11 @@ use clap::Parser;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use client::{Client, Load};
 use dialect::Dialect;
@@ -61,6 +67,9 @@ struct Options {
     /// Loopback addresses that the peers come from
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=250))]
     addresses: u32,
+    /// Certificate (PEM) that a tracker with TLS is trusted by
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Prints one line of JSON
     #[arg(long)]
     json: bool,
@@ -92,6 +101,20 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// TLS that trusts these certificates.
+fn tls(path: &Path) -> Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    let read = || format!("--ca: {}", path.display());
+    for certificate in CertificateDer::pem_file_iter(path).with_context(read)? {
+        roots.add(certificate.with_context(read)?).with_context(read)?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
 async fn run(options: &Options) -> Result<Report> {
     let tracker = options.pid.map(Process);
     let before = tracker.map(Process::resident).transpose()?;
@@ -107,6 +130,7 @@ async fn run(options: &Options) -> Result<Report> {
             .map(|rate| Duration::from_secs_f64(f64::from(options.sockets * options.offers) / rate)),
         idle: options.idle,
         addresses: options.addresses,
+        tls: options.ca.as_deref().map(tls).transpose()?,
     };
     let mut clients = JoinSet::new();
     let mut numbers = 0..options.sockets;

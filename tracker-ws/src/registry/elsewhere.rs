@@ -129,7 +129,7 @@ impl Registry {
             return Err("no-such-peer");
         };
         let node = cluster.node_of(now, &signal.to).ok_or("no-such-peer")?;
-        let asked = cluster.routes.was_offered(now, &signal.to, from, &signal.oid);
+        let asked = || cluster.routes.was_offered(now, &signal.to, from, &signal.oid);
         let made = || own.offers.made(now, &signal.to, &signal.oid);
         if !relay::allows(signal.kind, asked, made) {
             return Err("no-such-offer");
@@ -184,7 +184,7 @@ impl Registry {
         if is_here || *signal.from == *to {
             return Err(Loss::NoSuchPeer);
         }
-        let asked = target.offers.made(now, &signal.from, &signal.oid);
+        let asked = || target.offers.made(now, &signal.from, &signal.oid);
         let made = || cluster.routes.was_offered(now, &signal.from, to, &signal.oid);
         if !relay::allows(signal.kind, asked, made) {
             return Err(Loss::NoSuchOffer);

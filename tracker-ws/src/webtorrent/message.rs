@@ -1,9 +1,12 @@
 //! Frames: read with descriptions left as they are, for they are only passed on.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// Most offers of one announce that are handed out; further ones are ignored.
@@ -43,14 +46,14 @@ pub(super) enum What<'a> {
     Here {
         complete: bool,
         completed_now: bool,
-        offers: Vec<(Id, &'a RawValue)>,
+        offers: Vec<(Cow<'a, str>, &'a RawValue)>,
     },
     /// It goes.
     Stopped,
     /// An answer to an offer.
     Answer {
         to: Id,
-        offer_id: Id,
+        offer_id: Cow<'a, str>,
         answer: &'a RawValue,
     },
 }
@@ -74,12 +77,29 @@ pub(super) enum Malformed {
     TooMany,
 }
 
+/// A string, of the frame where it has no escapes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 #[derive(Deserialize)]
 struct Wire<'a> {
-    action: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    action: Option<Text<'a>>,
+    #[serde(borrow)]
     info_hash: Option<Hashes<'a>>,
-    peer_id: Option<Cow<'a, str>>,
-    event: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    peer_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    event: Option<Text<'a>>,
     /// Bytes that are missing; a client that does not know sends null, or nothing.
     left: Option<f64>,
     numwant: Option<f64>,
@@ -87,34 +107,77 @@ struct Wire<'a> {
     offers: Option<Vec<WireOffer<'a>>>,
     #[serde(borrow)]
     answer: Option<&'a RawValue>,
-    to_peer_id: Option<Cow<'a, str>>,
-    offer_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    to_peer_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    offer_id: Option<Text<'a>>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Hashes<'a> {
-    One(Cow<'a, str>),
-    Many(Vec<Cow<'a, str>>),
+    One(Text<'a>),
+    Many(Vec<Text<'a>>),
+}
+
+/// By hand: derived, everything would be copied before it is known what it is.
+impl<'de: 'a, 'a> Deserialize<'de> for Hashes<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Hashes<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a string or an array of strings")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Hashes::One(Text(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Hashes::One(Text(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some(text) = texts.next_element()? {
+                    all.push(text);
+                }
+                Ok(Hashes::Many(all))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMany)
+    }
 }
 
 #[derive(Deserialize)]
 struct WireOffer<'a> {
     #[serde(borrow)]
     offer: &'a RawValue,
-    offer_id: Cow<'a, str>,
+    #[serde(borrow)]
+    offer_id: Text<'a>,
 }
 
-fn id(name: &'static str, text: &str) -> Result<Id, Malformed> {
-    if text.chars().count() == ID_LEN && text.chars().all(|char| char <= '\u{ff}') {
-        Ok(text.into())
+fn check(name: &'static str, text: &str) -> Result<(), Malformed> {
+    let is_ascii = text.len() == ID_LEN && text.is_ascii();
+    if is_ascii || (text.chars().count() == ID_LEN && text.chars().all(|char| char <= '\u{ff}')) {
+        Ok(())
     } else {
         Err(Malformed::Id(name))
     }
 }
 
+fn id(name: &'static str, text: &str) -> Result<Id, Malformed> {
+    check(name, text).map(|()| text.into())
+}
+
 fn required(name: &'static str, text: Option<&str>) -> Result<Id, Malformed> {
     id(name, text.ok_or(Malformed::Missing(name))?)
+}
+
+fn offer_id(text: Text<'_>) -> Result<Cow<'_, str>, Malformed> {
+    check("offer_id", &text).map(|()| text.0)
 }
 
 /// A session description, as far as this is looked at.
@@ -129,7 +192,7 @@ impl<'a> Message<'a> {
     pub(super) fn read(frame: &'a str) -> Result<Self, Malformed> {
         let wire: Wire<'a> = serde_json::from_str(frame)?;
         match wire.action.as_deref() {
-            Some("announce") => Ok(Self::Announce(announce(&wire)?)),
+            Some("announce") => Ok(Self::Announce(announce(wire)?)),
             Some("scrape") => {
                 let hashes = match wire.info_hash {
                     None => return Err(Malformed::FullScrape),
@@ -148,7 +211,7 @@ impl<'a> Message<'a> {
     }
 }
 
-fn announce<'a>(wire: &Wire<'a>) -> Result<Announce<'a>, Malformed> {
+fn announce(wire: Wire<'_>) -> Result<Announce<'_>, Malformed> {
     let info_hash = match &wire.info_hash {
         Some(Hashes::One(hash)) => id("info_hash", hash)?,
         Some(Hashes::Many(_)) => return Err(Malformed::Id("info_hash")),
@@ -158,17 +221,17 @@ fn announce<'a>(wire: &Wire<'a>) -> Result<Announce<'a>, Malformed> {
     let what = if let Some(answer) = wire.answer {
         What::Answer {
             to: required("to_peer_id", wire.to_peer_id.as_deref())?,
-            offer_id: required("offer_id", wire.offer_id.as_deref())?,
+            offer_id: offer_id(wire.offer_id.ok_or(Malformed::Missing("offer_id"))?)?,
             answer: description("answer", answer)?,
         }
     } else if event == Some("stopped") {
         What::Stopped
     } else {
         let wanted = wire.numwant.map_or(MAX_OFFERS, |wanted| wanted.max(0.0) as usize);
-        let offers = wire.offers.iter().flatten().take(wanted.min(MAX_OFFERS));
+        let offers = wire.offers.into_iter().flatten().take(wanted.min(MAX_OFFERS));
         let offers = offers.map(|offer| {
             let description = description("offer", offer.offer)?;
-            Ok((id("offer_id", &offer.offer_id)?, description))
+            Ok((offer_id(offer.offer_id)?, description))
         });
         What::Here {
             complete: wire.left == Some(0.0),
@@ -189,21 +252,26 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-/// What a member gets of another: its `offer`, or its `answer`.
-pub(super) fn push(
-    kind: &str,
-    info_hash: &str,
-    from: &str,
-    offer_id: &str,
-    description: &RawValue,
-) -> String {
-    format!(
-        r#"{{"action":"announce","info_hash":{},"peer_id":{},"offer_id":{},"{kind}":{}}}"#,
-        quoted(info_hash),
-        quoted(from),
-        quoted(offer_id),
-        description.get()
-    )
+/// What members get of another.
+pub(super) struct Push {
+    /// The same for all of them.
+    head: String,
+}
+
+impl Push {
+    pub(super) fn new(info_hash: &str, from: &str) -> Self {
+        let (info_hash, from) = (quoted(info_hash), quoted(from));
+        Self {
+            head: format!(r#"{{"action":"announce","info_hash":{info_hash},"peer_id":{from},"offer_id":"#),
+        }
+    }
+
+    /// Its `offer`, or its `answer`.
+    pub(super) fn frame(&self, kind: &str, offer_id: &str, description: &RawValue) -> String {
+        let offer_id = quoted(offer_id);
+        let parts = [&self.head, &offer_id, ",\"", kind, "\":", description.get(), "}"];
+        parts.concat()
+    }
 }
 
 /// The answer to what was refused.
@@ -237,7 +305,7 @@ mod tests {
             panic!("{:?}", announce.what)
         };
         assert!(!complete);
-        let pushed = push("offer", HASH, PEER, &offers[0].0, offers[0].1);
+        let pushed = Push::new(HASH, PEER).frame("offer", &offers[0].0, offers[0].1);
         let pushed: serde_json::Value = serde_json::from_str(&pushed).unwrap();
         let expected = serde_json::json!({"action":"announce","info_hash":HASH,"peer_id":PEER,
             "offer_id":"12345678901234567890","offer":{"type":"offer","sdp":"v=0\r\n"}});

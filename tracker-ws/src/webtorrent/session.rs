@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracker_protocol::ErrorCode;
 use tracker_protocol::server::Timestamp;
 
-use super::message::{Message, What, failure, to_hex};
+use super::message::{Id, Message, What, failure, to_hex};
 use super::torrents::Torrents;
 use crate::limits::{Bucket, Limit};
 use crate::metrics::Refusal;
@@ -75,6 +75,11 @@ impl<'a> WebTorrent<'a> {
         }
     }
 
+    fn allows(&self, info_hash: &Id) -> bool {
+        let access = self.shared.front.access();
+        access.is_open() || access.allows(&to_hex(info_hash))
+    }
+
     fn answer(&self, kind: &'static str, code: ErrorCode, frame: String) {
         self.shared.metrics.answered(kind, code);
         self.shared.sessions.deliver(vec![Outgoing {
@@ -127,16 +132,14 @@ impl Dialect for WebTorrent<'_> {
                     self.answer("announce", ErrorCode::BadRequest, refused);
                     return Ok(());
                 }
-                if matches!(announce.what, What::Here { .. })
-                    && !self.shared.front.access().allows(&to_hex(&announce.info_hash))
-                {
+                if matches!(announce.what, What::Here { .. }) && !self.allows(&announce.info_hash) {
                     const REASON: &str = "swarm-not-allowed";
                     self.shared.metrics.denied(REASON);
                     let refused = failure("announce", Some(&announce.info_hash), REASON);
                     self.answer("announce", ErrorCode::Forbidden, refused);
                     return Ok(());
                 }
-                if self.shared.bans.bans_peer(now, &to_hex(&announce.peer_id)) {
+                if self.shared.bans.bans_peer(now, || to_hex(&announce.peer_id)) {
                     let refused = failure("announce", Some(&announce.info_hash), "peer_id: banned");
                     self.answer("announce", ErrorCode::Forbidden, refused);
                     return Err(end(CloseCode::Policy, "banned", Some(Refusal::Banned)));

@@ -1,12 +1,13 @@
 //! Swarms of info hashes, in memory and without I/O: announces of sessions come in, frames for sessions go out.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
 use tracker_protocol::server::Timestamp;
 
-use super::message::{Announce, Id, What, push, quoted, to_hex};
+use super::message::{Announce, Id, Push, What, quoted, to_hex};
 use crate::limits::{Limit, Rate};
 use crate::registry::{Delivery, Outgoing, SessionId};
 use crate::relay::Offers;
@@ -326,18 +327,22 @@ impl Torrents {
         now: Timestamp,
         info_hash: &Id,
         peer_id: &Id,
-        offers: &[(Id, &RawValue)],
+        offers: &[(Cow<'_, str>, &RawValue)],
         out: &mut Vec<Outgoing>,
     ) {
         let Some(torrent) = self.torrents.get_mut(info_hash) else {
             return;
         };
+        if offers.is_empty() {
+            return;
+        }
+        let push = Push::new(info_hash, peer_id);
         let targets = torrent.swarm.sample(&mut self.rng, offers.len(), peer_id, &[]);
         for (target, (offer_id, offer)) in targets.iter().zip(offers) {
             if let Some(member) = torrent.members.get(target) {
                 out.push(Outgoing {
                     to: member.session,
-                    what: Delivery::Frame(push("offer", info_hash, peer_id, offer_id, offer)),
+                    what: Delivery::Frame(push.frame("offer", offer_id, offer)),
                 });
             }
             if let Some(own) = torrent.members.get_mut(peer_id) {
@@ -352,7 +357,7 @@ impl Torrents {
         now: Timestamp,
         announce: &Announce<'_>,
         to: &Id,
-        offer_id: &Id,
+        offer_id: &str,
         answer: &RawValue,
         out: &mut Vec<Outgoing>,
     ) -> Result<(), Refused> {
@@ -369,7 +374,7 @@ impl Torrents {
         }
         out.push(Outgoing {
             to: target.session,
-            what: Delivery::Frame(push("answer", info_hash, peer_id, offer_id, answer)),
+            what: Delivery::Frame(Push::new(info_hash, peer_id).frame("answer", offer_id, answer)),
         });
         Ok(())
     }
