@@ -129,16 +129,21 @@ impl Shared {
         // First, so that what is still under way does not come after it.
         self.map_source.send_replace(source);
         if !is_polled {
-            self.registry().set_cost_map(map.map(Arc::new));
+            // It is dropped when the registry is free again.
+            let _former = self.registry().set_cost_map(map.map(Arc::new));
         }
     }
 
     /// A server's map, unless meanwhile another is to be used.
     pub(crate) fn set_polled_map(&self, server: &AltoServer, map: CostMap) {
-        let mut registry = self.registry();
-        if matches!(&*self.map_source.borrow(), Some(Source::Alto(now)) if now == server) {
-            registry.set_cost_map(Some(Arc::new(map)));
-        }
+        let map = Arc::new(map);
+        let _former = {
+            let mut registry = self.registry();
+            match &*self.map_source.borrow() {
+                Some(Source::Alto(now)) if now == server => registry.set_cost_map(Some(map)),
+                _ => None,
+            }
+        };
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
