@@ -18,7 +18,8 @@ use crate::access::SwarmPolicy;
 use crate::clock::micros;
 use crate::cost_map::{AltoServer, Source};
 use crate::limits::{Rate, SocketLimits};
-use crate::proxy::{ForwardedHeader, Prefix, Proxies};
+use crate::prefix::Prefix;
+use crate::proxy::{ForwardedHeader, Proxies};
 use crate::registry::RegistryConfig;
 use crate::webtorrent::{self, TorrentsConfig};
 

@@ -12,6 +12,7 @@ pub(super) struct FrontOptions {
         long,
         value_name = "PREFIX",
         value_delimiter = ',',
+        value_parser = Prefix::exact,
         env = "SHOAL_TRACKER_TRUSTED_PROXY"
     )]
     trusted_proxy: Option<Vec<Prefix>>,

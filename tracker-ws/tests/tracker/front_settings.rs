@@ -88,7 +88,8 @@ async fn flags_and_the_environment() {
     }
     let flags = ["--print-config", "--trusted-proxy", "10.0.0.1/8"];
     let (done, _, said) = run("", &[], &flags).await;
-    let expected = "10.0.0.1/8: not an address or prefix such as 192.0.2.0/24";
+    let expected =
+        "'10.0.0.1/8' for '--trusted-proxy <PREFIX>': not an address or prefix such as 192.0.2.0/24";
     assert!(!done && said.contains(expected), "{said}");
 }
 
