@@ -7,6 +7,7 @@
 //! * `limits`: what each of them may do, and what is kept of whom.
 //! * [`CostMap`]: what an operator knows of the networks between peers; `selection` chooses by it, among other things.
 //!   `alto` polls a server for it.
+//! * `fetch`: documents of other servers, over HTTP and TLS: those maps, and keys of tokens.
 //! * `cluster`: trackers on several machines, which share their swarms.
 //! * `management`: what operators see and do, on a listener of its own.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
@@ -33,6 +34,7 @@ mod cluster;
 mod config;
 mod cost_map;
 mod event_log;
+mod fetch;
 mod front;
 mod http;
 mod key;

@@ -111,6 +111,9 @@ pub(crate) struct Options {
     /// URL of this very tracker, which others of its cluster send their peers to when they drain
     #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_NODE_URL")]
     node_url: Option<String>,
+    /// URL of an ALTO server's directory, which says where its maps are
+    #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_ALTO_DIRECTORY")]
+    alto_directory: Option<String>,
     /// URL of an ALTO server's network map, polled in place of that file
     #[arg(
         long,
@@ -208,6 +211,9 @@ impl Options {
         }
         if self.cost_map.is_some() {
             config.cost_map.clone_from(&self.cost_map);
+        }
+        if self.alto_directory.is_some() {
+            config.alto_directory.clone_from(&self.alto_directory);
         }
         if self.alto_network_map.is_some() {
             config.alto_network_map.clone_from(&self.alto_network_map);

@@ -10,7 +10,7 @@ use crate::prefix::Prefix;
 /// Longest name of a PID (RFC 7285 §10.1).
 const MAX_NAME: usize = 64;
 /// Metrics of which less is better (RFC 7285 §14.2, RFC 9439).
-const METRICS: [&str; 5] = ["routingcost", "hopcount", "delay-ow", "delay-rt", "lossrate"];
+pub(crate) const METRICS: [&str; 5] = ["routingcost", "hopcount", "delay-ow", "delay-rt", "lossrate"];
 
 /// From a PID, to a PID, what it costs.
 pub(super) type CostEntries = Vec<(Pid, Pid, f32)>;

@@ -1,6 +1,7 @@
 //! What they say of proxies, TLS and access.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use tracker_ws::{Config, ForwardedHeader, Prefix, SwarmPolicy};
@@ -50,6 +51,15 @@ pub(super) struct FrontOptions {
         env = "SHOAL_TRACKER_TOKEN_KEY"
     )]
     token_key: Option<Vec<PathBuf>>,
+    /// URL of a JWK set with more of them, https:, polled
+    #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_TOKEN_KEYS_URL")]
+    token_keys_url: Option<String>,
+    /// Seconds between two polls of it (10 to 86400) [default: 300]
+    #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_TOKEN_KEYS_INTERVAL")]
+    token_keys_interval: Option<u64>,
+    /// Certificates of the authorities that servers asked over https: are checked against: PEM [default: the system's]
+    #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_CA_CERTIFICATES")]
+    ca_certificates: Option<PathBuf>,
     /// Whose tokens are accepted (repeatable) [default: of whoever has one of the keys]
     #[arg(
         long,
@@ -79,7 +89,7 @@ impl FrontOptions {
                 setting.clone_from(value);
             }
         }
-        fn name(setting: &mut Option<PathBuf>, option: &Option<PathBuf>) {
+        fn name<T: Clone>(setting: &mut Option<T>, option: &Option<T>) {
             if option.is_some() {
                 setting.clone_from(option);
             }
@@ -93,6 +103,12 @@ impl FrontOptions {
         set(&mut config.allowed_swarms, &self.allowed_swarm);
         name(&mut config.allowed_swarms_file, &self.allowed_swarms_file);
         set(&mut config.token_keys, &self.token_key);
+        name(&mut config.token_keys_url, &self.token_keys_url);
+        set(
+            &mut config.token_keys_interval,
+            &self.token_keys_interval.map(Duration::from_secs),
+        );
+        name(&mut config.ca_certificates, &self.ca_certificates);
         set(&mut config.token_issuers, &self.token_issuer);
         set(&mut config.denied_tokens, &self.denied_token);
         name(&mut config.denied_tokens_file, &self.denied_tokens_file);
