@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use tracker_ws::{Config, ForwardedHeader, Prefix, SwarmPolicy};
 
+use super::{set, set_optional};
+
 #[derive(Debug, Args)]
 pub(super) struct FrontOptions {
     /// Address or prefix of a proxy in front, e.g. 10.0.0.0/8 (repeatable): it is believed whose connections it brings
@@ -84,33 +86,23 @@ pub(super) struct FrontOptions {
 impl FrontOptions {
     /// Puts them over these settings.
     pub(super) fn set(&self, config: &mut Config) {
-        fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
-            if let Some(value) = option {
-                setting.clone_from(value);
-            }
-        }
-        fn name<T: Clone>(setting: &mut Option<T>, option: &Option<T>) {
-            if option.is_some() {
-                setting.clone_from(option);
-            }
-        }
         set(&mut config.trusted_proxies, &self.trusted_proxy);
         config.proxy_protocol |= self.proxy_protocol;
         set(&mut config.forwarded_header, &self.forwarded_header);
-        name(&mut config.tls_certificate, &self.tls_certificate);
-        name(&mut config.tls_key, &self.tls_key);
+        set_optional(&mut config.tls_certificate, &self.tls_certificate);
+        set_optional(&mut config.tls_key, &self.tls_key);
         set(&mut config.swarm_policy, &self.swarm_policy);
         set(&mut config.allowed_swarms, &self.allowed_swarm);
-        name(&mut config.allowed_swarms_file, &self.allowed_swarms_file);
+        set_optional(&mut config.allowed_swarms_file, &self.allowed_swarms_file);
         set(&mut config.token_keys, &self.token_key);
-        name(&mut config.token_keys_url, &self.token_keys_url);
+        set_optional(&mut config.token_keys_url, &self.token_keys_url);
         set(
             &mut config.token_keys_interval,
             &self.token_keys_interval.map(Duration::from_secs),
         );
-        name(&mut config.ca_certificates, &self.ca_certificates);
+        set_optional(&mut config.ca_certificates, &self.ca_certificates);
         set(&mut config.token_issuers, &self.token_issuer);
         set(&mut config.denied_tokens, &self.denied_token);
-        name(&mut config.denied_tokens_file, &self.denied_tokens_file);
+        set_optional(&mut config.denied_tokens_file, &self.denied_tokens_file);
     }
 }
