@@ -12,6 +12,8 @@ use rand::RngExt;
 use tokio::time::sleep;
 
 use crate::cost_map::{AltoMaps, AltoServer, CostMap, Document, MAX_DOCUMENT, Source};
+#[cfg(fuzzing)]
+use crate::fetch::Location;
 use crate::fetch::{JITTER, Kind, Pace, Resource, Trust};
 use crate::metrics::ReadResult;
 use crate::server::Shared;
@@ -31,6 +33,14 @@ static COST_MAP: Kind = Kind {
     limit: MAX_DOCUMENT,
     is_guarded: false,
 };
+
+/// The maps that a directory alone names.
+#[cfg(fuzzing)]
+pub(crate) fn directory_maps(at: &Location, text: &str) -> Option<(String, String)> {
+    let directory = directory::Directory::parse(at, text).ok()?;
+    let maps = directory::choose(&[directory]).ok()?;
+    Some((maps.network_map.to_string(), maps.cost_map.to_string()))
+}
 
 /// Polls whatever server the settings name, as long as the tracker runs.
 pub(crate) async fn follow(shared: Arc<Shared>) {

@@ -36,6 +36,8 @@ mod cost_map;
 mod event_log;
 mod fetch;
 mod front;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod key;
 mod limits;

@@ -90,7 +90,7 @@ impl TokenKeys {
     ///
     /// # Errors
     /// What is wrong with it, or that it has no key that can be used, or more than 16.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let keys = jwk_set(text.as_bytes())?;
         match keys.len() {
             0 => Err("has no public key of P-256 or Ed25519".to_owned()),
