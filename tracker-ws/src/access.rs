@@ -1,13 +1,14 @@
 //! Which swarms may be, and who may be in them.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tracker_protocol::{Action, ErrorCode, Request, RequestBody, is_swarm_id};
+use tracker_protocol::{Action, ErrorCode, Request, RequestBody, Response, is_swarm_id};
 
 use crate::config::{Config, Invalid};
 use crate::setting_file::{read_lines, wrong};
-use crate::token::{Grant, TokenError, TokenKeys, TokenRules};
+use crate::token::{Grant, KeyServer, RemoteKeys, TokenError, TokenKeys, TokenRules};
 
 /// Most entries of a list that is read from a file.
 const MAX_ENTRIES: usize = 1_000_000;
@@ -32,10 +33,25 @@ pub(crate) struct Denied {
     pub(crate) reason: &'static str,
 }
 
+/// Whose keys are not there yet may ask again after so many seconds.
+const KEYS_RETRY: u64 = 5;
+
+impl Denied {
+    /// The answer to a request with this ID.
+    pub(crate) fn response(self, transaction_id: &str) -> Response {
+        let mut response = Response::failed(transaction_id, self.code, self.reason);
+        response.ext.retry_after = (self.code == ErrorCode::Unavailable).then_some(KEYS_RETRY);
+        response
+    }
+}
+
 impl From<TokenError> for Denied {
     fn from(error: TokenError) -> Self {
         Self {
-            code: ErrorCode::AuthenticationRequired,
+            code: match error {
+                TokenError::NoKeys => ErrorCode::Unavailable,
+                _ => ErrorCode::AuthenticationRequired,
+            },
             reason: error.reason(),
         }
     }
@@ -50,11 +66,11 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// Reads what these settings name.
+    /// Reads what these settings name. `remote` is where keys of a server are put.
     ///
     /// # Errors
     /// [`Invalid`]: a file cannot be read, or has something else in it.
-    pub(crate) fn read(config: &Config) -> Result<Self, Invalid> {
+    pub(crate) fn read(config: &Config, remote: &Arc<RemoteKeys>) -> Result<Self, Invalid> {
         match config.swarm_policy {
             SwarmPolicy::Open => Ok(Self::Open),
             SwarmPolicy::AllowList => {
@@ -69,6 +85,7 @@ impl Access {
                 let file = config.denied_tokens_file.as_deref();
                 Ok(Self::Token(TokenRules {
                     keys: TokenKeys::read(&config.token_keys)?,
+                    remote: KeyServer::of(config).map(|server| (server.url, remote.clone())),
                     issuers: config.token_issuers.clone(),
                     denied: list("denied_tokens_file", &config.denied_tokens, file, |_| None)?,
                 }))
@@ -80,7 +97,7 @@ impl Access {
     /// tracker's origins, `now` is in Unix seconds.
     ///
     /// # Errors
-    /// 06 and why.
+    /// 06 and why; 05 where no keys have come yet from the server that has them.
     pub(crate) fn grant(
         &self,
         token: Option<&str>,

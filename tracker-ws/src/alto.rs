@@ -1,33 +1,46 @@
 //! The client of an ALTO server (RFC 7285): its network map and cost map are polled over HTTP.
 //!
-//! What is new is asked for with the entity tags of what is there. The last pair of maps that fit together stays in use
-//! while the server is away, is wrong, or is between two versions. There is no TLS: `http:` only.
+//! The last pair of maps that fit together stays in use while the server is away, is wrong, or is between two versions.
 
+mod directory;
+mod discovery;
 mod error;
-mod resource;
 
-use std::cmp::min;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rand::RngExt;
 use tokio::time::sleep;
 
-use crate::cost_map::{AltoServer, CostMap, Document, Source};
-use crate::metrics::MapRead;
+use crate::cost_map::{AltoMaps, AltoServer, CostMap, Document, MAX_DOCUMENT, Source};
+#[cfg(fuzzing)]
+use crate::fetch::Location;
+use crate::fetch::{JITTER, Kind, Pace, Resource, Trust};
+use crate::metrics::ReadResult;
 use crate::server::Shared;
+use directory::Maps;
+use discovery::Discovery;
 use error::AltoError;
-use resource::Resource;
-pub(crate) use resource::is_url;
 
-/// Before the first retry; doubled with each failure, up to the interval.
-const FIRST_RETRY: Duration = Duration::from_secs(5);
-/// A wait is shortened by up to this part, at random: so many trackers do not poll together.
-const JITTER: f64 = 0.2;
+static NETWORK_MAP: Kind = Kind {
+    accept: "application/alto-networkmap+json,application/alto-error+json",
+    media_types: &[directory::NETWORK_MAP],
+    limit: MAX_DOCUMENT,
+    is_guarded: false,
+};
+static COST_MAP: Kind = Kind {
+    accept: "application/alto-costmap+json,application/alto-error+json",
+    media_types: &[directory::COST_MAP],
+    limit: MAX_DOCUMENT,
+    is_guarded: false,
+};
 
-/// The media types of RFC 7285 §11.2.
-const NETWORK_MAP: &str = "application/alto-networkmap+json";
-const COST_MAP: &str = "application/alto-costmap+json";
+/// The maps that a directory alone names.
+#[cfg(fuzzing)]
+pub(crate) fn directory_maps(at: &Location, text: &str) -> Option<(String, String)> {
+    let directory = directory::Directory::parse(at, text).ok()?;
+    let maps = directory::choose(&[directory]).ok()?;
+    Some((maps.network_map.to_string(), maps.cost_map.to_string()))
+}
 
 /// Polls whatever server the settings name, as long as the tracker runs.
 pub(crate) async fn follow(shared: Arc<Shared>) {
@@ -40,7 +53,7 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
                 client = None;
                 return std::future::pending().await;
             };
-            let known = client.take().filter(|client| client.is_of(&server));
+            let known = client.take().filter(|client| client.named == server.maps);
             client
                 .insert(known.unwrap_or_else(|| Client::new(&server)))
                 .poll(&shared, &server)
@@ -57,58 +70,116 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
 
 /// What is known of a server.
 struct Client {
+    named: AltoMaps,
+    /// Where the maps are found that the operator has not named themselves.
+    discovery: Option<Discovery>,
+    maps: Option<Pair>,
+}
+
+/// Both maps, as they were served last.
+struct Pair {
     network_map: Resource,
     cost_map: Resource,
     /// Is the map in use made of both as they are here?
     is_current: bool,
 }
 
-impl Client {
-    fn new(server: &AltoServer) -> Self {
+impl Pair {
+    fn new(maps: Maps) -> Self {
         Self {
-            network_map: Resource::new(&server.network_map, NETWORK_MAP),
-            cost_map: Resource::new(&server.cost_map, COST_MAP),
+            network_map: Resource::new(maps.network_map, &NETWORK_MAP),
+            cost_map: Resource::new(maps.cost_map, &COST_MAP),
             is_current: false,
         }
     }
 
-    fn is_of(&self, server: &AltoServer) -> bool {
-        (self.network_map.url(), self.cost_map.url()) == (&server.network_map, &server.cost_map)
+    fn is_of(&self, maps: &Maps) -> bool {
+        (self.network_map.url(), self.cost_map.url()) == (&maps.network_map, &maps.cost_map)
+    }
+}
+
+impl Client {
+    fn new(server: &AltoServer) -> Self {
+        let named = server.maps.clone();
+        let (discovery, maps) = match named.clone() {
+            AltoMaps::Directory(root) => (Some(Discovery::new(root)), None),
+            AltoMaps::Named {
+                network_map,
+                cost_map,
+            } => {
+                let maps = Maps {
+                    network_map,
+                    cost_map,
+                };
+                (None, Some(Pair::new(maps)))
+            }
+        };
+        Self {
+            named,
+            discovery,
+            maps,
+        }
     }
 
     /// Polls for ever.
     async fn poll(&mut self, shared: &Shared, server: &AltoServer) {
-        let mut failures = 0;
+        let mut pace = Pace::default();
         loop {
-            let wait = match self.refresh(shared, server).await {
-                Ok(read) => {
-                    shared.metrics.map_read("Alto", read);
-                    failures = 0;
-                    server.interval
+            let refreshed = self.refresh(shared, server).await;
+            let shorter = shared.random(|rng| rng.random_range(0.0..JITTER));
+            let wait = match refreshed {
+                Ok(result) => {
+                    shared.metrics.map_read("Alto", result);
+                    pace.after_success(server.interval, shorter)
                 }
                 Err(error) => {
-                    shared.metrics.map_read("Alto", error.read());
+                    shared.metrics.map_read("Alto", error.result());
                     tracing::warn!("the last ALTO maps stay in use: {error}");
-                    failures = u32::saturating_add(failures, 1);
-                    back_off(failures, server.interval)
+                    pace.after_failure(server.interval, error.retry_after(), shorter)
                 }
             };
-            let shorter = shared.random(|rng| rng.random_range(0.0..JITTER));
-            sleep(wait.mul_f64(1.0 - shorter)).await;
+            sleep(wait).await;
         }
     }
 
-    async fn refresh(&mut self, shared: &Shared, server: &AltoServer) -> Result<MapRead, AltoError> {
+    async fn refresh(&mut self, shared: &Shared, server: &AltoServer) -> Result<ReadResult, AltoError> {
+        let trust = shared.front.trust();
+        if let Some(discovery) = &mut self.discovery {
+            let found = discovery.find(&trust, server.timeout).await?;
+            if !self.maps.as_ref().is_some_and(|maps| maps.is_of(&found)) {
+                self.maps = Some(Pair::new(found));
+            }
+        }
+        match &mut self.maps {
+            Some(maps) => maps.refresh(shared, server, &trust).await,
+            None => Ok(ReadResult::Unchanged),
+        }
+    }
+}
+
+impl Pair {
+    async fn refresh(
+        &mut self,
+        shared: &Shared,
+        server: &AltoServer,
+        trust: &Trust,
+    ) -> Result<ReadResult, AltoError> {
         // At once after each, for the next may fail.
-        self.is_current &= !self.network_map.refresh(server.timeout).await?;
-        self.is_current &= !self.cost_map.refresh(server.timeout).await?;
+        self.is_current &= !self.network_map.refresh(trust, server.timeout).await?;
+        self.is_current &= !self.cost_map.refresh(trust, server.timeout).await?;
         if self.is_current {
-            return Ok(MapRead::Unchanged);
+            return Ok(ReadResult::Unchanged);
         }
         let (network, costs) = (self.network_map.clone(), self.cost_map.clone());
         // Large maps take a second.
-        let parsed =
-            tokio::task::spawn_blocking(move || CostMap::parse(document(&network), document(&costs)));
+        let parsed = tokio::task::spawn_blocking(move || {
+            let names = [&network, &costs].map(|resource| resource.url().to_string());
+            let document = |name, resource| Document {
+                name,
+                text: Resource::text(resource),
+            };
+            CostMap::parse(document(&names[0], &network), document(&names[1], &costs))
+        });
         let map = match parsed.await.map_err(|_| AltoError::Stopped)? {
             Ok(map) => map,
             Err(error) => {
@@ -120,34 +191,7 @@ impl Client {
         };
         shared.set_polled_map(server, map);
         self.is_current = true;
-        tracing::info!("ALTO maps read from {}", server.network_map);
-        Ok(MapRead::Loaded)
-    }
-}
-
-/// How long to wait after so many failures one after the other, from 1.
-fn back_off(failures: u32, interval: Duration) -> Duration {
-    let doubled = 2_u32.saturating_pow(failures - 1);
-    min(FIRST_RETRY.saturating_mul(doubled), interval)
-}
-
-fn document(resource: &Resource) -> Document<'_> {
-    Document {
-        name: resource.url(),
-        text: resource.text(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retries_become_rarer_up_to_the_interval() {
-        let interval = Duration::from_secs(60);
-        let waits = (1..8).map(|failures| back_off(failures, interval).as_secs());
-        assert_eq!(waits.collect::<Vec<_>>(), [5, 10, 20, 40, 60, 60, 60]);
-        assert_eq!(back_off(u32::MAX, interval), interval);
-        assert_eq!(back_off(1, Duration::from_secs(2)), Duration::from_secs(2));
+        tracing::info!("ALTO maps read from {}", self.network_map.url());
+        Ok(ReadResult::Loaded)
     }
 }

@@ -1,7 +1,5 @@
 //! Who may not come in: peers by ID, and hosts by the prefix of their address. Each for a time, or for good.
 
-mod prefix;
-
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracker_protocol::server::Timestamp;
 
-pub(crate) use prefix::Prefix;
+pub(crate) use crate::prefix::Prefix;
 
 /// Most bans at once.
 const MAX_BANS: usize = 65_536;

@@ -23,10 +23,15 @@ impl Clock {
         micros(Instant::now().duration_since(self.start))
     }
 
-    /// Unix ms.
+    /// The date.
     #[expect(clippy::disallowed_methods, reason = "the driver owns the clock")]
+    pub(crate) fn date() -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// Unix ms.
     pub(crate) fn unix_ms() -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = Self::date().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }

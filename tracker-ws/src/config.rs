@@ -16,9 +16,11 @@ use tracker_protocol::server::PeerConfig;
 
 use crate::access::SwarmPolicy;
 use crate::clock::micros;
-use crate::cost_map::{AltoServer, Source};
+use crate::cost_map::{AltoMaps, AltoServer, Source};
+use crate::fetch::Location;
 use crate::limits::{Rate, SocketLimits};
-use crate::proxy::{ForwardedHeader, Prefix, Proxies};
+use crate::prefix::Prefix;
+use crate::proxy::{ForwardedHeader, Proxies};
 use crate::registry::RegistryConfig;
 use crate::webtorrent::{self, TorrentsConfig};
 
@@ -175,6 +177,12 @@ pub struct Config {
     pub allowed_swarms_file: Option<PathBuf>,
     /// Files with the public keys that tokens are checked with: PEM, or a JWK set.
     pub token_keys: Vec<PathBuf>,
+    /// URL of a JWK set with more of them, `https:`, polled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_keys_url: Option<String>,
+    /// That set is asked for as often.
+    #[serde(with = "seconds")]
+    pub token_keys_interval: Duration,
     /// Whose tokens are accepted (`iss`); empty: of whoever has one of the keys.
     pub token_issuers: Vec<String>,
     /// IDs (`jti`) of tokens that are no longer accepted.
@@ -188,7 +196,10 @@ pub struct Config {
     /// URL of this very node for clients (`wss://tracker1.example/ppsp`): another node that drains sends its peers there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_url: Option<String>,
-    /// URL of an ALTO server's network map, `http:`, polled in place of the file. Needs `alto_cost_map`.
+    /// URL of an ALTO server's directory (RFC 7285 §9), which says where its maps are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alto_directory: Option<String>,
+    /// URL of an ALTO server's network map, polled in place of the file. Needs `alto_cost_map`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alto_network_map: Option<String>,
     /// URL of an ALTO server's cost map of that network map.
@@ -200,6 +211,10 @@ pub struct Config {
     /// Each request to the ALTO server may take this long.
     #[serde(with = "seconds")]
     pub alto_timeout: Duration,
+    /// Certificates (PEM) of the authorities that servers which the tracker asks over `https:` are checked against; those that
+    /// the system trusts where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_certificates: Option<PathBuf>,
     /// List of prefixes with their regions and autonomous systems, in place of maps: near is what has them in common.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefixes: Option<PathBuf>,
@@ -272,15 +287,19 @@ impl Default for Config {
             allowed_swarms: Vec::new(),
             allowed_swarms_file: None,
             token_keys: Vec::new(),
+            token_keys_url: None,
+            token_keys_interval: Duration::from_secs(300),
             token_issuers: Vec::new(),
             denied_tokens: Vec::new(),
             denied_tokens_file: None,
             cluster: None,
             node_url: None,
+            alto_directory: None,
             alto_network_map: None,
             alto_cost_map: None,
             alto_interval: Duration::from_secs(300),
             alto_timeout: Duration::from_secs(30),
+            ca_certificates: None,
             prefixes: None,
             geo_databases: Vec::new(),
             management: Management::default(),
@@ -326,12 +345,9 @@ impl Config {
                 cost_map,
             });
         }
-        if let (Some(network_map), Some(cost_map)) =
-            (self.alto_network_map.clone(), self.alto_cost_map.clone())
-        {
+        if let Some(maps) = self.alto_maps() {
             return Some(Source::Alto(AltoServer {
-                network_map,
-                cost_map,
+                maps,
                 interval: self.alto_interval,
                 timeout: self.alto_timeout,
             }));
@@ -340,6 +356,17 @@ impl Config {
             return Some(Source::Prefixes(path.clone()));
         }
         (!self.geo_databases.is_empty()).then(|| Source::Databases(self.geo_databases.clone()))
+    }
+
+    fn alto_maps(&self) -> Option<AltoMaps> {
+        let location = |url: &Option<String>| Location::parse(url.as_ref()?);
+        if let Some(directory) = location(&self.alto_directory) {
+            return Some(AltoMaps::Directory(directory));
+        }
+        Some(AltoMaps::Named {
+            network_map: location(&self.alto_network_map)?,
+            cost_map: location(&self.alto_cost_map)?,
+        })
     }
 
     pub(crate) fn registry(&self) -> RegistryConfig {

@@ -20,12 +20,13 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+pub(crate) use alto::METRICS;
 use alto_map::AltoMap;
 use databases::Databases;
 pub use error::CostMapError;
 use prefix_file::PrefixFile;
 use region::Region;
-pub(crate) use source::{AltoServer, Source};
+pub(crate) use source::{AltoMaps, AltoServer, Source};
 
 /// Longest document, bytes.
 pub(crate) const MAX_DOCUMENT: usize = 32 * 1024 * 1024;

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::access::Access;
 use crate::config::{Config, Invalid};
+use crate::fetch::Trust;
 use crate::http;
 use crate::limits::SocketPermit;
 use crate::metrics::Refusal;
@@ -17,11 +18,14 @@ use crate::proxy::{Told, read_header};
 use crate::server::Shared;
 use crate::stream::Stream;
 use crate::tls::{Tickets, Tls};
+use crate::token::{KeyServer, RemoteKeys};
 
 /// What the files say that settings name; it is read again when the settings are.
 #[derive(Debug)]
 pub(crate) struct Front {
     tickets: Tickets,
+    /// What the server has that has the keys of tokens.
+    pub(crate) remote_keys: Arc<RemoteKeys>,
     files: Mutex<Files>,
 }
 
@@ -29,6 +33,8 @@ pub(crate) struct Front {
 pub(crate) struct Files {
     tls: Option<Tls>,
     access: Arc<Access>,
+    trust: Trust,
+    key_server: Option<KeyServer>,
 }
 
 impl Front {
@@ -36,8 +42,15 @@ impl Front {
     /// [`Invalid`]: a file is missing or wrong.
     pub(crate) fn new(config: &Config) -> Result<Self, Invalid> {
         let tickets = Tickets::new()?;
-        let files = Mutex::new(Files::read(config, &tickets)?);
-        Ok(Self { tickets, files })
+        let remote_keys = Arc::new(RemoteKeys::default());
+        let files = Files::read(config, &tickets, &remote_keys)?;
+        remote_keys.follow(files.key_server.clone());
+        let files = Mutex::new(files);
+        Ok(Self {
+            tickets,
+            remote_keys,
+            files,
+        })
     }
 
     /// Reads the files that these settings name.
@@ -45,7 +58,7 @@ impl Front {
     /// # Errors
     /// [`Invalid`]: a file is missing or wrong.
     pub(crate) fn read(&self, config: &Config) -> Result<Files, Invalid> {
-        Files::read(config, &self.tickets)
+        Files::read(config, &self.tickets, &self.remote_keys)
     }
 
     /// From now on these count. Says what is in other files now, though the settings may name the same.
@@ -60,8 +73,15 @@ impl Front {
         if !now.access.is_as(&files.access) {
             changed.push("swarm_policy: other swarms, keys or denied tokens".to_owned());
         }
+        self.remote_keys.follow(files.key_server.clone());
         *now = files;
         changed
+    }
+
+    /// Whom to believe among servers that are asked over TLS.
+    pub(crate) fn trust(&self) -> Trust {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.trust.clone()
     }
 
     pub(crate) fn access(&self) -> Arc<Access> {
@@ -81,13 +101,17 @@ impl Front {
 }
 
 impl Files {
-    fn read(config: &Config, tickets: &Tickets) -> Result<Self, Invalid> {
+    fn read(config: &Config, tickets: &Tickets, remote_keys: &Arc<RemoteKeys>) -> Result<Self, Invalid> {
         let tls = match (&config.tls_certificate, &config.tls_key) {
             (Some(certificate), Some(key)) => Some(Tls::read(certificate, key, tickets)?),
             _ => None,
         };
-        let access = Arc::new(Access::read(config)?);
-        Ok(Self { tls, access })
+        Ok(Self {
+            tls,
+            access: Arc::new(Access::read(config, remote_keys)?),
+            trust: Trust::of(config)?,
+            key_server: KeyServer::of(config),
+        })
     }
 }
 

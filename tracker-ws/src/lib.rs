@@ -7,6 +7,7 @@
 //! * `limits`: what each of them may do, and what is kept of whom.
 //! * [`CostMap`]: what an operator knows of the networks between peers; `selection` chooses by it, among other things.
 //!   `alto` polls a server for it.
+//! * `fetch`: documents of other servers, over HTTP and TLS: those maps, and keys of tokens.
 //! * `cluster`: trackers on several machines, which share their swarms.
 //! * `management`: what operators see and do, on a listener of its own.
 //! * `webtorrent`: another dialect on another path, with swarms of its own.
@@ -34,7 +35,10 @@ mod config;
 mod cost_map;
 mod event_log;
 mod fast_map;
+mod fetch;
 mod front;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod key;
 mod limits;
@@ -44,6 +48,7 @@ mod nonces;
 mod outbox;
 mod phase;
 mod post;
+mod prefix;
 mod proxy;
 mod registry;
 mod relay;
@@ -68,7 +73,8 @@ pub use cost_map::{CostMap, CostMapError, Document};
 pub use key::{KeyError, TrackerKey};
 pub use limits::{Limit, Rate};
 pub use phase::Shutdown;
-pub use proxy::{ForwardedHeader, Prefix};
+pub use prefix::{NotAPrefix, Prefix};
+pub use proxy::ForwardedHeader;
 pub use registry::{Answer, Delivery, Outgoing, Registry, RegistryConfig, SessionId};
 pub use reload::{Changes, Reload};
 pub use reports::Report;

@@ -39,22 +39,31 @@ struct CertificateLabels {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct MapLabels {
-    source: &'static str,
-    result: MapRead,
+struct KeyLabels {
+    result: ReadResult,
 }
 
-/// What came of reading the maps of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MapLabels {
+    source: &'static str,
+    result: ReadResult,
+}
+
+/// What came of reading the maps of the network, or keys from a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub(crate) enum MapRead {
+pub(crate) enum ReadResult {
     /// They are in use now.
     Loaded,
     /// The server has no newer ones.
     Unchanged,
     Unreachable,
+    /// Its certificate is not one that is trusted, or the handshake failed.
+    Tls,
     TimedOut,
     /// Neither 200 nor 304.
     Status,
+    /// To nowhere, too often, or to where anybody could change the answer.
+    Redirection,
     MediaType,
     TooLong,
     /// Wrong in themselves, or not of each other.
@@ -105,6 +114,7 @@ pub(crate) struct Metrics {
     accepted: Counter,
     certificates: Family<CertificateLabels, Counter>,
     map_reads: Family<MapLabels, Counter>,
+    key_reads: Family<KeyLabels, Counter>,
     managed: Family<StatusLabels, Counter>,
     sockets: Gauge,
     peers: Gauge,
@@ -137,6 +147,7 @@ impl Metrics {
             accepted: Counter::default(),
             certificates: Family::default(),
             map_reads: Family::default(),
+            key_reads: Family::default(),
             managed: Family::default(),
             sockets: Gauge::default(),
             peers: Gauge::default(),
@@ -185,6 +196,11 @@ impl Metrics {
             "map_reads",
             "Maps of the network read, by where they are from and what came of it",
             metrics.map_reads.clone(),
+        );
+        registry.register(
+            "key_reads",
+            "Keys of tokens asked for at their server, by what came of it",
+            metrics.key_reads.clone(),
         );
         registry.register(
             "management_requests",
@@ -239,8 +255,12 @@ impl Metrics {
             .inc();
     }
 
-    pub(crate) fn map_read(&self, source: &'static str, result: MapRead) {
+    pub(crate) fn map_read(&self, source: &'static str, result: ReadResult) {
         self.map_reads.get_or_create(&MapLabels { source, result }).inc();
+    }
+
+    pub(crate) fn key_read(&self, result: ReadResult) {
+        self.key_reads.get_or_create(&KeyLabels { result }).inc();
     }
 
     pub(crate) fn managed(&self, status: u16) {

@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// TOML file with settings
     #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_CONFIG")]
     config: Option<PathBuf>,
-    /// Print all settings as such a file, and end
+    /// Print all settings as such a file, without secrets, and end
     #[arg(long)]
     pub(crate) print_config: bool,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8000]
@@ -111,6 +111,9 @@ pub(crate) struct Options {
     /// URL of this very tracker, which others of its cluster send their peers to when they drain
     #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_NODE_URL")]
     node_url: Option<String>,
+    /// URL of an ALTO server's directory, which says where its maps are
+    #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_ALTO_DIRECTORY")]
+    alto_directory: Option<String>,
     /// URL of an ALTO server's network map, polled in place of that file
     #[arg(
         long,
@@ -165,6 +168,20 @@ pub(crate) struct Options {
     front: FrontOptions,
 }
 
+/// Puts an option, where it is given, over a setting.
+fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
+    if let Some(value) = option {
+        setting.clone_from(value);
+    }
+}
+
+/// The same of a setting that may be absent.
+fn set_optional<T: Clone>(setting: &mut Option<T>, option: &Option<T>) {
+    if option.is_some() {
+        setting.clone_from(option);
+    }
+}
+
 impl Options {
     /// The settings in effect: these options over the file over the defaults.
     pub(crate) fn settings(&self) -> anyhow::Result<Config> {
@@ -172,11 +189,6 @@ impl Options {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
-        fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
-            if let Some(value) = option {
-                setting.clone_from(value);
-            }
-        }
         set(&mut config.listen, &self.listen);
         set(&mut config.interval, &self.interval.map(Duration::from_secs));
         set(&mut config.origins, &self.origin);
@@ -194,27 +206,14 @@ impl Options {
             &mut config.drain_period,
             &self.drain_period.map(Duration::from_secs),
         );
-        if self.drain_to.is_some() {
-            config.drain_to.clone_from(&self.drain_to);
-        }
-        if self.cluster.is_some() {
-            config.cluster.clone_from(&self.cluster);
-        }
-        if self.node_url.is_some() {
-            config.node_url.clone_from(&self.node_url);
-        }
-        if self.network_map.is_some() {
-            config.network_map.clone_from(&self.network_map);
-        }
-        if self.cost_map.is_some() {
-            config.cost_map.clone_from(&self.cost_map);
-        }
-        if self.alto_network_map.is_some() {
-            config.alto_network_map.clone_from(&self.alto_network_map);
-        }
-        if self.alto_cost_map.is_some() {
-            config.alto_cost_map.clone_from(&self.alto_cost_map);
-        }
+        set_optional(&mut config.drain_to, &self.drain_to);
+        set_optional(&mut config.cluster, &self.cluster);
+        set_optional(&mut config.node_url, &self.node_url);
+        set_optional(&mut config.network_map, &self.network_map);
+        set_optional(&mut config.cost_map, &self.cost_map);
+        set_optional(&mut config.alto_directory, &self.alto_directory);
+        set_optional(&mut config.alto_network_map, &self.alto_network_map);
+        set_optional(&mut config.alto_cost_map, &self.alto_cost_map);
         set(
             &mut config.alto_interval,
             &self.alto_interval.map(Duration::from_secs),
@@ -223,29 +222,22 @@ impl Options {
             &mut config.alto_timeout,
             &self.alto_timeout.map(Duration::from_secs),
         );
-        if self.prefixes.is_some() {
-            config.prefixes.clone_from(&self.prefixes);
-        }
+        set_optional(&mut config.prefixes, &self.prefixes);
         set(&mut config.geo_databases, &self.geo_databases);
-        if self.key.is_some() {
-            config.key.clone_from(&self.key);
-        }
+        set_optional(&mut config.key, &self.key);
         config.create_key |= self.create_key;
         self.front.set(&mut config);
         let management = &mut config.management;
-        if self.management_listen.is_some() {
-            management.listen = self.management_listen;
-        }
+        set_optional(&mut management.listen, &self.management_listen);
         // One of the two goes before whichever the file has.
         if self.management_token.is_some() || self.management_token_file.is_some() {
             management.token = self.management_token.clone().map(Secret::new);
             management.token_file.clone_from(&self.management_token_file);
         }
-        let track_timeout = self
-            .track_timeout
-            .map(Duration::from_secs)
-            .or(config.track_timeout);
-        config.track_timeout = track_timeout;
+        set_optional(
+            &mut config.track_timeout,
+            &self.track_timeout.map(Duration::from_secs),
+        );
         config.check()?;
         config.track_timeout = Some(config.effective_track_timeout());
         Ok(config)

@@ -78,7 +78,7 @@ pub(crate) fn answer(shared: &Shared, door: Door, from: IpAddr, bearer: Option<&
         Ok(grant) => grant,
         Err(denied) => {
             shared.metrics.denied(denied.reason);
-            let mut response = Response::failed(&request.transaction_id, denied.code, denied.reason);
+            let mut response = denied.response(&request.transaction_id);
             response.ext.nonce = Some(next);
             return Answer::of(&response).counted(shared, kind);
         }

@@ -1,7 +1,6 @@
 //! Proxies in front of the tracker, and the addresses they tell of those behind them.
 
 mod forwarded;
-mod prefix;
 mod protocol;
 
 use std::net::IpAddr;
@@ -9,8 +8,9 @@ use std::net::IpAddr;
 use hyper::HeaderMap;
 
 pub use forwarded::ForwardedHeader;
-pub use prefix::Prefix;
 pub(crate) use protocol::{Told, read_header};
+
+use crate::prefix::Prefix;
 
 /// The proxies that are believed.
 #[derive(Clone, Copy, Debug)]

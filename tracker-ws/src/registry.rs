@@ -33,7 +33,7 @@ use crate::swarm::Swarm;
 use departed::Departed;
 use entry::Entry;
 pub(crate) use explanation::Drawn;
-use location::Location;
+use location::{Costs, Location};
 pub(crate) use view::PeerView;
 
 /// Names a socket, never reused.
@@ -152,7 +152,7 @@ pub struct Registry {
     proven: FastMap<SessionId, Proven>,
     sessions: FastMap<Arc<str>, SessionId>,
     departed: Departed,
-    costs: Option<Arc<CostMap>>,
+    costs: Costs,
     /// Other nodes, where there are any.
     cluster: Option<Cluster>,
     timers: BinaryHeap<Reverse<(Timestamp, Arc<str>)>>,
@@ -171,7 +171,7 @@ impl Registry {
             proven: FastMap::default(),
             sessions: FastMap::default(),
             departed: Departed::default(),
-            costs: None,
+            costs: Costs::default(),
             cluster: None,
             timers: BinaryHeap::new(),
         }
@@ -182,12 +182,10 @@ impl Registry {
         self.config = config;
     }
 
-    /// From now on, near peers are preferred by this map; without one, all are equally near.
-    pub fn set_cost_map(&mut self, costs: Option<Arc<CostMap>>) {
-        for entry in self.peers.values_mut() {
-            entry.location = Location::new(entry.location.address, costs.as_deref());
-        }
-        self.costs = costs;
+    /// From now on, near peers are preferred by this map; without one, all are equally near. Takes no time, however many
+    /// peers there are. Returns the former map, which may be large: better dropped when nobody waits for the registry.
+    pub fn set_cost_map(&mut self, costs: Option<Arc<CostMap>>) -> Option<Arc<CostMap>> {
+        self.costs.replace(costs)
     }
 
     /// From now on, who comes and goes is told to this log.
@@ -402,11 +400,11 @@ impl Registry {
         let entry = self.peers.entry(peer.clone()).or_insert_with(|| {
             self.roll.insert(peer.clone());
             let answers = self.departed.take(peer).unwrap_or_default();
-            let location = Location::new(address, self.costs.as_deref());
-            Entry::new(now, Peer::with_answers(now, self.config.peer, answers), location)
+            let machine = Peer::with_answers(now, self.config.peer, answers);
+            Entry::new(now, machine, Location::new(address))
         });
         if entry.location.address != address {
-            entry.location = Location::new(address, self.costs.as_deref());
+            entry.location = Location::new(address);
         }
         if face == Face::Post {
             let rate = self.config.requests;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::{Config, Invalid, differences};
 use crate::cost_map::{CostMap, Source};
 use crate::event_log::What;
-use crate::metrics::MapRead;
+use crate::metrics::ReadResult;
 use crate::server::Shared;
 
 /// What is used once, at the start.
@@ -71,6 +71,7 @@ impl Reload {
         let map = source.as_ref().map_or(Ok(None), |source| self.read(source))?;
         let changes = self.take_over(config)?;
         self.shared.set_map(source, map);
+        self.shared.front.remote_keys.poll_now();
         Ok(changes)
     }
 
@@ -119,11 +120,11 @@ impl Reload {
         match source.read() {
             None => Ok(None),
             Some(Ok(map)) => {
-                metrics.map_read(source.name(), MapRead::Loaded);
+                metrics.map_read(source.name(), ReadResult::Loaded);
                 Ok(Some(map))
             }
             Some(Err(error)) => {
-                metrics.map_read(source.name(), MapRead::Invalid);
+                metrics.map_read(source.name(), ReadResult::Invalid);
                 Err(Invalid {
                     key: source.key().to_owned(),
                     reason: error.to_string(),

@@ -4,7 +4,6 @@
 //! without looking at any of it, and no address block fills a list alone.
 
 mod candidate;
-mod prefix;
 #[cfg(test)]
 mod tests;
 
@@ -13,9 +12,11 @@ use std::collections::HashMap;
 use rand::{Rng, RngExt};
 use tracker_protocol::PeerNum;
 
+use crate::prefix::Prefix;
 pub(crate) use candidate::{Candidate, Halvings};
-use prefix::Prefix;
 
+/// Bits of the addresses that one party is likely to hold: of IPv4, and of IPv6.
+const BLOCK: (u8, u8) = (24, 48);
 /// Members that are drawn for each place: enough for the best of them to be good. Looking at one costs half a microsecond
 /// in a large swarm, whose peers are in no cache, and that is most of what a list costs.
 const DRAWS_PER_PLACE: usize = 4;
@@ -139,7 +140,7 @@ struct List {
 
 impl List {
     fn new(candidates: &[Candidate<'_>]) -> Self {
-        let prefix = |candidate: &Candidate<'_>| Prefix::of(candidate.address);
+        let prefix = |candidate: &Candidate<'_>| Prefix::around(candidate.address, BLOCK.0, BLOCK.1);
         Self {
             chosen: Vec::new(),
             is_chosen: vec![false; candidates.len()],

@@ -28,14 +28,14 @@ use crate::http::{self, Dialect, Upgraded};
 use crate::key::{KeyError, TrackerKey};
 use crate::limits::{SocketPermit, Sockets};
 use crate::management::Management;
-use crate::metrics::{Counts, MapRead, Metrics, Refusal};
+use crate::metrics::{Counts, Metrics, ReadResult, Refusal};
 use crate::nonces::Nonces;
 use crate::phase::{Phase, Shutdown, reached};
 use crate::registry::Registry;
 use crate::reload::Reload;
 use crate::session::Session;
 use crate::socket::{self, Sessions};
-use crate::token::Grant;
+use crate::token::{self, Grant};
 use crate::websocket::WebSocket;
 use crate::webtorrent::{Torrents, WebTorrent};
 use crate::workers::Workers;
@@ -129,16 +129,21 @@ impl Shared {
         // First, so that what is still under way does not come after it.
         self.map_source.send_replace(source);
         if !is_polled {
-            self.registry().set_cost_map(map.map(Arc::new));
+            // It is dropped when the registry is free again.
+            let _former = self.registry().set_cost_map(map.map(Arc::new));
         }
     }
 
     /// A server's map, unless meanwhile another is to be used.
     pub(crate) fn set_polled_map(&self, server: &AltoServer, map: CostMap) {
-        let mut registry = self.registry();
-        if matches!(&*self.map_source.borrow(), Some(Source::Alto(now)) if now == server) {
-            registry.set_cost_map(Some(Arc::new(map)));
-        }
+        let map = Arc::new(map);
+        let _former = {
+            let mut registry = self.registry();
+            match &*self.map_source.borrow() {
+                Some(Source::Alto(now)) if now == server => registry.set_cost_map(Some(map)),
+                _ => None,
+            }
+        };
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -251,7 +256,7 @@ impl Server {
         let source = config.map_source();
         if let Some((source, map)) = source.as_ref().and_then(|source| Some((source, source.read()?))) {
             registry.set_cost_map(Some(Arc::new(map?)));
-            metrics.map_read(source.name(), MapRead::Loaded);
+            metrics.map_read(source.name(), ReadResult::Loaded);
         }
         let mut outbox = None;
         if config.cluster.is_some() {
@@ -343,6 +348,7 @@ impl Server {
             tokio::spawn(cluster::run(shared.clone(), engine, node_url, outbox))
         });
         let maps = tokio::spawn(alto::follow(shared.clone()));
+        let keys = tokio::spawn(token::follow(shared.clone()));
         let management = self
             .management
             .map(|management| tokio::spawn(management.run(shared.clone(), self.shutdown.clone())));
@@ -387,6 +393,7 @@ impl Server {
             clustered.abort();
         }
         maps.abort();
+        keys.abort();
         if let Some(management) = management {
             management.abort();
         }

@@ -161,8 +161,8 @@ impl<'a> Session<'a> {
         let mut out = Vec::new();
         let access = self.shared.front.access();
         if self.key_blob.is_none() {
-            if let Err(reason) = self.prove(&access, &request) {
-                return self.refuse_proof(&request, &reason);
+            if let Err(refused) = self.prove(&access, &request) {
+                return self.refuse_proof(now, kind, &refused);
             }
             self.shared
                 .registry()
@@ -174,17 +174,16 @@ impl<'a> Session<'a> {
                 return Err(end(CloseCode::Policy, "banned", Some(Refusal::Banned)));
             }
         } else if shows_token(&request)
-            && let Err(reason) = self.prove(&access, &request)
+            && let Err(refused) = self.prove(&access, &request)
         {
             // A token that ends is followed by another, without a new socket.
-            return self.refuse_proof(&request, &reason);
+            return self.refuse_proof(now, kind, &refused);
         }
         let unix = Clock::unix_ms() / 1000;
         if let Err(denied) = access.permits(self.grant.as_deref(), &request, unix) {
             self.shared.metrics.denied(denied.reason);
             self.shared.sessions.deliver(out);
-            let response = Response::failed(&request.transaction_id, denied.code, denied.reason);
-            self.answer(kind, &response);
+            self.answer(kind, &denied.response(&request.transaction_id));
             return self.be_patient(now);
         }
         let supports = &request.ext.supports;
@@ -213,34 +212,40 @@ impl<'a> Session<'a> {
     }
 
     /// Takes the peer for who it says it is, and for what its token allows, if a CONNECT shows both to be so.
-    fn prove(&mut self, access: &Access, request: &Request) -> Result<(), String> {
+    fn prove(&mut self, access: &Access, request: &Request) -> Result<(), Box<Response>> {
+        let id = &request.transaction_id;
+        let unproven = |error: auth::AuthError| {
+            let code = ErrorCode::AuthenticationRequired;
+            Box::new(Response::failed(id, code, &error.to_string()))
+        };
         if !matches!(request.body, RequestBody::Connect(_)) {
-            return Err(auth::AuthError::Missing.to_string());
+            return Err(unproven(auth::AuthError::Missing));
         }
         let auth = request.ext.auth.as_ref();
-        let key_blob = auth::verify(auth, &request.peer_id, &self.nonce, &self.origins)
-            .map_err(|error| error.to_string())?;
+        let key_blob = auth::verify(auth, &request.peer_id, &self.nonce, &self.origins).map_err(unproven)?;
         let token = auth.and_then(|auth| auth.token.as_deref());
         let now = Clock::unix_ms() / 1000;
         let granted = access.grant(token, &request.peer_id, &self.origins, now);
         let grant = granted.map_err(|denied| {
             self.shared.metrics.denied(denied.reason);
-            denied.reason
+            Box::new(denied.response(id))
         })?;
         match self.key_blob {
             // Whoever else it is of, this socket stays this peer's.
-            Some(known) if known != key_blob => return Err(auth::AuthError::NotOfKey.to_string()),
+            Some(known) if known != key_blob => return Err(unproven(auth::AuthError::NotOfKey)),
             _ => {}
         }
         (self.key_blob, self.grant) = (Some(key_blob), grant.map(Box::new));
         Ok(())
     }
 
-    fn refuse_proof(&mut self, request: &Request, reason: &str) -> Result<(), End> {
-        let code = ErrorCode::AuthenticationRequired;
-        let response = Response::failed(&request.transaction_id, code, reason);
-        self.answer(request.body.request_type(), &response);
-        self.strike("not authenticated")
+    fn refuse_proof(&mut self, now: Timestamp, kind: &'static str, refused: &Response) -> Result<(), End> {
+        self.answer(kind, refused);
+        match refused.code {
+            // The tracker's own fault.
+            ErrorCode::Unavailable => self.be_patient(now),
+            _ => self.strike("not authenticated"),
+        }
     }
 
     /// Offers that are too many or too long are as if they had not been made; the answer says how many were handed out.

@@ -3,13 +3,17 @@
 mod claims;
 mod jws;
 mod keys;
+mod remote;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tracker_protocol::PeerMode;
 
+use crate::fetch::Location;
 use claims::Claims;
 pub(crate) use keys::TokenKeys;
+pub(crate) use remote::{KeyServer, RemoteKeys, follow};
 
 /// Clocks may differ by so much, seconds.
 const SKEW: u64 = 60;
@@ -29,6 +33,8 @@ pub(crate) enum TokenError {
     /// It is another peer's.
     NotBound,
     Revoked,
+    /// There are no keys yet.
+    NoKeys,
 }
 
 impl TokenError {
@@ -43,6 +49,7 @@ impl TokenError {
             Self::Audience => "token-for-other-tracker",
             Self::NotBound => "token-not-bound",
             Self::Revoked => "token-revoked",
+            Self::NoKeys => "token-keys-missing",
         }
     }
 }
@@ -72,6 +79,8 @@ impl Grant {
 #[derive(Debug)]
 pub(crate) struct TokenRules {
     pub(crate) keys: TokenKeys,
+    /// More of them, as far as the server at this URL has given them.
+    pub(crate) remote: Option<(Location, Arc<RemoteKeys>)>,
     /// Empty: whoever has one of the keys.
     pub(crate) issuers: Vec<String>,
     /// IDs of tokens that are no longer accepted.
@@ -96,8 +105,14 @@ impl TokenRules {
         if token.len() > MAX_LEN {
             return Err(TokenError::Invalid);
         }
+        let remote = self.remote.as_ref().and_then(|(url, keys)| keys.of(url));
+        if self.keys.is_empty() && remote.is_none() {
+            return Err(TokenError::NoKeys);
+        }
         // Nothing in it counts before its signature is checked.
-        let payload = jws::verify(token, &self.keys).ok_or(TokenError::Invalid)?;
+        let payload = jws::verify(token, &self.keys)
+            .or_else(|| jws::verify(token, remote.as_deref()?))
+            .ok_or(TokenError::Invalid)?;
         let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Invalid)?;
         claims.grant(self, peer_id, audiences, now)
     }
@@ -134,6 +149,7 @@ mod tests {
         std::fs::write(&path, keys).unwrap();
         TokenRules {
             keys: TokenKeys::read(&[path]).unwrap(),
+            remote: None,
             issuers: Vec::new(),
             denied: HashSet::new(),
         }

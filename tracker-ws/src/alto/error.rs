@@ -1,33 +1,17 @@
 //! Why a poll has brought no maps.
 
-use hyper::StatusCode;
+use std::time::Duration;
 
-use crate::cost_map::{CostMapError, MAX_DOCUMENT};
-use crate::metrics::MapRead;
+use crate::cost_map::CostMapError;
+use crate::fetch::FetchError;
+use crate::metrics::ReadResult;
 
-/// With the URL it is about.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AltoError {
-    #[error("{url}: not a URL such as http://alto.example/networkmap")]
-    Url { url: String },
-    #[error("{url}: {source}")]
-    Unreachable { url: String, source: std::io::Error },
-    #[error("{url}: {source}")]
-    Http { url: String, source: hyper::Error },
-    #[error("{url}: not answered within {seconds} s")]
-    TimedOut { url: String, seconds: f64 },
-    #[error("{url}: status {status}")]
-    Status { url: String, status: StatusCode },
-    #[error("{url}: media type {found:.100}, not {expected}")]
-    MediaType {
-        url: String,
-        found: String,
-        expected: &'static str,
-    },
-    #[error("{url}: longer than {MAX_DOCUMENT} bytes")]
-    TooLong { url: String },
-    #[error("{url}: broken off, or not UTF-8")]
-    Body { url: String },
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("{url}: {problem}")]
+    Directory { url: String, problem: String },
     #[error(transparent)]
     Content(CostMapError),
     #[error("the tracker ends")]
@@ -36,18 +20,19 @@ pub(super) enum AltoError {
 
 impl AltoError {
     /// As it is counted.
-    pub(super) fn read(&self) -> MapRead {
+    pub(super) fn result(&self) -> ReadResult {
         match self {
-            Self::Url { .. }
-            | Self::Unreachable { .. }
-            | Self::Http { .. }
-            | Self::Body { .. }
-            | Self::Stopped => MapRead::Unreachable,
-            Self::TimedOut { .. } => MapRead::TimedOut,
-            Self::Status { .. } => MapRead::Status,
-            Self::MediaType { .. } => MapRead::MediaType,
-            Self::TooLong { .. } => MapRead::TooLong,
-            Self::Content(_) => MapRead::Invalid,
+            Self::Fetch(error) => error.result(),
+            Self::Stopped => ReadResult::Unreachable,
+            Self::Directory { .. } | Self::Content(_) => ReadResult::Invalid,
+        }
+    }
+
+    /// How long the server asks to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Fetch(error) => error.retry_after(),
+            _ => None,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tracker_protocol::{MAX_OFFERS, MAX_SDP, MAX_SWARMS, tracker_origin};
 
 use super::Config;
-use crate::alto;
 use crate::cluster::is_engine_url;
+use crate::fetch::Location;
 use crate::limits::Rate;
 use crate::webtorrent;
 
@@ -45,6 +45,7 @@ impl Config {
             ("certificate_lifetime", self.certificate_lifetime, 60..=DAY),
             ("alto_interval", self.alto_interval, 10..=DAY),
             ("alto_timeout", self.alto_timeout, 1..=300),
+            ("token_keys_interval", self.token_keys_interval, 10..=DAY),
         ];
         for (key, value, range) in seconds {
             duration(key, value, range)?;
@@ -143,17 +144,21 @@ impl Config {
         if self.alto_network_map.is_some() != self.alto_cost_map.is_some() {
             return invalid("alto_cost_map", "it and alto_network_map need each other");
         }
+        if self.alto_directory.is_some() && self.alto_network_map.is_some() {
+            return invalid("alto_directory", "alto_network_map is named too");
+        }
         let urls = [
+            ("alto_directory", &self.alto_directory),
             ("alto_network_map", &self.alto_network_map),
             ("alto_cost_map", &self.alto_cost_map),
         ];
         for (key, url) in urls {
             if let Some(url) = url
-                && !alto::is_url(url)
+                && Location::parse(url).is_none()
             {
                 return invalid(
                     key,
-                    format_args!("{url}: not a URL such as http://alto.example/networkmap"),
+                    format_args!("{url}: not a URL such as https://alto.example/networkmap"),
                 );
             }
         }
@@ -162,6 +167,7 @@ impl Config {
         }
         let mut named = [
             ("network_map", self.network_map.is_some()),
+            ("alto_directory", self.alto_directory.is_some()),
             ("alto_network_map", self.alto_network_map.is_some()),
             ("prefixes", self.prefixes.is_some()),
             ("geo_databases", !self.geo_databases.is_empty()),

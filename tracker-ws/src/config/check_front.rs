@@ -5,6 +5,7 @@ use tracker_protocol::is_swarm_id;
 use super::Config;
 use super::check::{Invalid, invalid};
 use crate::access::SwarmPolicy;
+use crate::fetch::Location;
 use crate::proxy::ForwardedHeader;
 
 /// Most entries of a list that every connection is held against.
@@ -38,6 +39,14 @@ impl Config {
                 );
             }
         }
+        if let Some(url) = &self.token_keys_url
+            && !Location::parse(url).is_some_and(|url| url.is_guarded())
+        {
+            return invalid(
+                "token_keys_url",
+                format_args!("{url}: not a URL such as https://portal.example/jwks.json"),
+            );
+        }
         match self.swarm_policy {
             SwarmPolicy::Open => Ok(()),
             SwarmPolicy::AllowList
@@ -49,8 +58,8 @@ impl Config {
                 )
             }
             SwarmPolicy::AllowList => Ok(()),
-            SwarmPolicy::Token if self.token_keys.is_empty() => {
-                invalid("swarm_policy", "token: token_keys names none")
+            SwarmPolicy::Token if self.token_keys.is_empty() && self.token_keys_url.is_none() => {
+                invalid("swarm_policy", "token: token_keys and token_keys_url name none")
             }
             // Its clients prove nothing that a token could be bound to.
             SwarmPolicy::Token if self.webtorrent => {

@@ -63,10 +63,28 @@ impl Config {
         })
     }
 
-    /// The settings as such a file.
+    /// The settings as such a file, without those that are secrets: a comment names the ones that are set.
     pub fn to_toml(&self) -> String {
+        let (shown, secrets) = self.without_secrets();
+        let comment = match secrets.is_empty() {
+            true => String::new(),
+            false => format!("# Set, and not shown: {}\n", secrets.join(", ")),
+        };
         // Numbers, texts and lists of texts can all be written.
-        toml::to_string(self).unwrap_or_default()
+        comment + &toml::to_string(&shown).unwrap_or_default()
+    }
+
+    /// The settings that others may see, and the keys of the rest.
+    fn without_secrets(&self) -> (Self, Vec<&'static str>) {
+        let (mut shown, mut secrets) = (self.clone(), Vec::new());
+        if shown.management.token.take().is_some() {
+            secrets.push("management.token");
+        }
+        // A name or password of the engine's.
+        if shown.cluster.take_if(|url| url.contains('@')).is_some() {
+            secrets.push("cluster");
+        }
+        (shown, secrets)
     }
 }
 
@@ -176,12 +194,27 @@ mod tests {
         config.key = Some("a \"key\".pem".into());
         config.create_key = true;
         config.signals.burst = 7;
+        config.cluster = Some("redis://engine.example".to_owned());
         config.management = super::super::Management {
             listen: Some("127.0.0.1:9".parse().unwrap()),
-            token: Some(super::super::Secret::new("0123456789abcdef".to_owned())),
-            token_file: None,
+            token: None,
+            token_file: Some("token".into()),
         };
         assert_eq!(parse(&config.to_toml()), Ok(config));
+    }
+
+    #[test]
+    fn secrets_are_not_written() {
+        let config = Config {
+            cluster: Some("rediss://tracker:password@engine.example".to_owned()),
+            management: super::super::Management {
+                token: Some(super::super::Secret::new("0123456789abcdef".to_owned())),
+                ..super::super::Management::default()
+            },
+            ..Config::default()
+        };
+        let expected = "# Set, and not shown: management.token, cluster\n".to_owned();
+        assert_eq!(config.to_toml(), expected + &Config::default().to_toml());
     }
 
     #[test]

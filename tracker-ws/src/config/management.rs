@@ -13,7 +13,7 @@ use super::check::{Invalid, invalid};
 /// Least and most characters of a token.
 const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=256;
 
-/// Something that is shown to nobody, unless all settings are printed.
+/// Something that is shown to nobody.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);

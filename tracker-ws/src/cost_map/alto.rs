@@ -1,17 +1,16 @@
 //! The two JSON documents of RFC 7285.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use super::prefix_table::Prefix;
 use super::{CostMapError, Document, MAX_DOCUMENT, MAX_PIDS, MAX_PREFIXES, Pid};
+use crate::prefix::Prefix;
 
 /// Longest name of a PID (RFC 7285 §10.1).
 const MAX_NAME: usize = 64;
 /// Metrics of which less is better (RFC 7285 §14.2, RFC 9439).
-const METRICS: [&str; 5] = ["routingcost", "hopcount", "delay-ow", "delay-rt", "lossrate"];
+pub(crate) const METRICS: [&str; 5] = ["routingcost", "hopcount", "delay-ow", "delay-rt", "lossrate"];
 
 /// From a PID, to a PID, what it costs.
 pub(super) type CostEntries = Vec<(Pid, Pid, f32)>;
@@ -178,12 +177,6 @@ fn is_pid_name(name: &str) -> bool {
 
 /// A prefix such as `192.0.2.0/24`. Bits after its length say nothing.
 fn prefix(family: &str, text: &str) -> Option<Prefix> {
-    let (address, length) = text.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
-    let length = length.parse().ok().filter(|_| is_number)?;
-    if address.is_ipv4() != (family == "ipv4") {
-        return None;
-    }
-    Prefix::new(address, length)
+    let of_family = text.contains('/') && text.contains(':') == (family == "ipv6");
+    text.parse().ok().filter(|_| of_family)
 }

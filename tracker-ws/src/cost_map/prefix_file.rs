@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use super::prefix_table::{Prefix, PrefixTable};
+use super::prefix_table::PrefixTable;
 use super::{CostMapError, Document, MAX_PREFIXES, Pid, Region};
+use crate::prefix::Prefix;
 
 /// Longest name of a region, bytes.
 const MAX_NAME: usize = 64;
@@ -116,9 +117,7 @@ fn column(line: &str, word: &str) -> usize {
 }
 
 fn prefix(text: &str) -> Option<Prefix> {
-    let (address, length) = text.split_once('/')?;
-    let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
-    Prefix::new(address.parse().ok()?, length.parse().ok().filter(|_| is_number)?)
+    text.parse().ok().filter(|_| text.contains('/'))
 }
 
 /// `AS64500`, or the number alone.

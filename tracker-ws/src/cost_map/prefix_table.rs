@@ -4,38 +4,7 @@
 use std::net::IpAddr;
 
 use super::Pid;
-
-/// Some addresses that begin alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Prefix {
-    V4 { first: u32, last: u32 },
-    V6 { first: u128, last: u128 },
-}
-
-impl Prefix {
-    /// The block of this length that the address is in; none where it has fewer bits.
-    pub(super) fn new(address: IpAddr, length: u8) -> Option<Self> {
-        match address {
-            IpAddr::V4(address) if length <= 32 => {
-                let host = u32::MAX.checked_shr(length.into()).unwrap_or(0);
-                let first = address.to_bits() & !host;
-                Some(Self::V4 {
-                    first,
-                    last: first | host,
-                })
-            }
-            IpAddr::V6(address) if length <= 128 => {
-                let host = u128::MAX.checked_shr(length.into()).unwrap_or(0);
-                let first = address.to_bits() & !host;
-                Some(Self::V6 {
-                    first,
-                    last: first | host,
-                })
-            }
-            _ => None,
-        }
-    }
-}
+use crate::prefix::Prefix;
 
 /// Where a range begins, which goes on to the next, and what it belongs to.
 type Start<A> = (A, Option<Pid>);
@@ -51,10 +20,13 @@ impl PrefixTable {
     pub(super) fn new(prefixes: &[(Prefix, Pid)]) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (prefix, pid) in prefixes {
-            match *prefix {
-                Prefix::V4 { first, last } => v4.push((u128::from(first), u128::from(last), *pid)),
-                Prefix::V6 { first, last } => v6.push((first, last, *pid)),
-            }
+            let bits = |address: IpAddr| match address {
+                IpAddr::V4(address) => address.to_bits().into(),
+                IpAddr::V6(address) => address.to_bits(),
+            };
+            let (first, last) = prefix.ends();
+            let blocks = if first.is_ipv4() { &mut v4 } else { &mut v6 };
+            blocks.push((bits(first), bits(last), *pid));
         }
         let short = |(start, pid): Start<u128>| Some((u32::try_from(start).ok()?, pid));
         Self {
@@ -177,17 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_beyond_the_address_are_none() {
-        let of = |address: &str, length| Prefix::new(address.parse().unwrap(), length);
-        assert_eq!((of("0.0.0.0", 33), of("::", 129)), (None, None));
-        let all = of("255.1.2.3", 0).unwrap();
-        assert_eq!(
-            all,
-            Prefix::V4 {
-                first: 0,
-                last: u32::MAX
-            }
-        );
+    fn an_empty_table_has_nothing() {
         assert_eq!(PrefixTable::new(&[]).get("::1".parse().unwrap()), None);
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{CostMap, CostMapError};
+use crate::fetch::Location;
 
 /// One of the settings for maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,19 +15,30 @@ pub(crate) enum Source {
     Prefixes(PathBuf),
     /// `geo_databases`.
     Databases(Vec<PathBuf>),
-    /// `alto_network_map` and `alto_cost_map`, which are polled.
+    /// `alto_directory`, or `alto_network_map` and `alto_cost_map`, which are polled.
     Alto(AltoServer),
 }
 
 /// An ALTO server's maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AltoServer {
-    pub(crate) network_map: String,
-    pub(crate) cost_map: String,
+    pub(crate) maps: AltoMaps,
     /// From one poll to the next.
     pub(crate) interval: Duration,
-    /// For each of the two requests.
+    /// For each document.
     pub(crate) timeout: Duration,
+}
+
+/// Where they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AltoMaps {
+    /// Where this directory says (RFC 7285 §9).
+    Directory(Location),
+    /// There.
+    Named {
+        network_map: Location,
+        cost_map: Location,
+    },
 }
 
 impl Source {

@@ -1,6 +1,8 @@
 //! The example of RFC 7285 §11.2.1.7 and §11.2.3.7 (with one version tag in both, which the RFC's have not), and what may be
 //! wrong with a pair of maps.
 
+mod rfc7285;
+
 use proptest::prelude::*;
 use proptest::sample::Index;
 

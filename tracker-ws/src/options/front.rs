@@ -1,9 +1,12 @@
 //! What they say of proxies, TLS and access.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use tracker_ws::{Config, ForwardedHeader, Prefix, SwarmPolicy};
+
+use super::{set, set_optional};
 
 #[derive(Debug, Args)]
 pub(super) struct FrontOptions {
@@ -12,6 +15,7 @@ pub(super) struct FrontOptions {
         long,
         value_name = "PREFIX",
         value_delimiter = ',',
+        value_parser = Prefix::exact,
         env = "SHOAL_TRACKER_TRUSTED_PROXY"
     )]
     trusted_proxy: Option<Vec<Prefix>>,
@@ -49,6 +53,15 @@ pub(super) struct FrontOptions {
         env = "SHOAL_TRACKER_TOKEN_KEY"
     )]
     token_key: Option<Vec<PathBuf>>,
+    /// URL of a JWK set with more of them, https:, polled
+    #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_TOKEN_KEYS_URL")]
+    token_keys_url: Option<String>,
+    /// Seconds between two polls of it (10 to 86400) [default: 300]
+    #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_TOKEN_KEYS_INTERVAL")]
+    token_keys_interval: Option<u64>,
+    /// Certificates of the authorities that servers asked over https: are checked against: PEM [default: the system's]
+    #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_CA_CERTIFICATES")]
+    ca_certificates: Option<PathBuf>,
     /// Whose tokens are accepted (repeatable) [default: of whoever has one of the keys]
     #[arg(
         long,
@@ -73,27 +86,23 @@ pub(super) struct FrontOptions {
 impl FrontOptions {
     /// Puts them over these settings.
     pub(super) fn set(&self, config: &mut Config) {
-        fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
-            if let Some(value) = option {
-                setting.clone_from(value);
-            }
-        }
-        fn name(setting: &mut Option<PathBuf>, option: &Option<PathBuf>) {
-            if option.is_some() {
-                setting.clone_from(option);
-            }
-        }
         set(&mut config.trusted_proxies, &self.trusted_proxy);
         config.proxy_protocol |= self.proxy_protocol;
         set(&mut config.forwarded_header, &self.forwarded_header);
-        name(&mut config.tls_certificate, &self.tls_certificate);
-        name(&mut config.tls_key, &self.tls_key);
+        set_optional(&mut config.tls_certificate, &self.tls_certificate);
+        set_optional(&mut config.tls_key, &self.tls_key);
         set(&mut config.swarm_policy, &self.swarm_policy);
         set(&mut config.allowed_swarms, &self.allowed_swarm);
-        name(&mut config.allowed_swarms_file, &self.allowed_swarms_file);
+        set_optional(&mut config.allowed_swarms_file, &self.allowed_swarms_file);
         set(&mut config.token_keys, &self.token_key);
+        set_optional(&mut config.token_keys_url, &self.token_keys_url);
+        set(
+            &mut config.token_keys_interval,
+            &self.token_keys_interval.map(Duration::from_secs),
+        );
+        set_optional(&mut config.ca_certificates, &self.ca_certificates);
         set(&mut config.token_issuers, &self.token_issuer);
         set(&mut config.denied_tokens, &self.denied_token);
-        name(&mut config.denied_tokens_file, &self.denied_tokens_file);
+        set_optional(&mut config.denied_tokens_file, &self.denied_tokens_file);
     }
 }

@@ -39,7 +39,7 @@ impl Registry {
     }
 
     pub(crate) fn costs(&self) -> Option<Arc<CostMap>> {
-        self.costs.clone()
+        self.costs.map().cloned()
     }
 
     /// The swarms that have reachable members here.

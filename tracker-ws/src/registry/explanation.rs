@@ -66,7 +66,7 @@ impl Registry {
             let Some(entry) = self.peers.get(&peer) else {
                 continue;
             };
-            let cost = self.cost(entry.location.pid, own);
+            let cost = self.cost(self.costs.place(&entry.location), own);
             let refused = choice.refuses(entry, serves_only);
             if refused.is_none() {
                 fit.push(drawn.len());

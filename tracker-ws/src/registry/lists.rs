@@ -207,8 +207,7 @@ impl Registry {
 
     /// What traffic from a network to a peer costs.
     pub(super) fn cost(&self, from: Option<Place>, to: &Entry) -> f32 {
-        let costs = self.costs.as_ref();
-        costs.map_or(0.0, |costs| costs.cost_of(from, to.location.pid))
+        self.costs.cost(from, &to.location)
     }
 
     /// Draws members, leaves out those that may not be told, and chooses of the others.
@@ -226,7 +225,11 @@ impl Registry {
                 continue;
             };
             if choice.refuses(entry, serves_only).is_none() {
-                candidates.push(entry.candidate(now, choice.swarm_id, self.cost(entry.location.pid, own)));
+                candidates.push(entry.candidate(
+                    now,
+                    choice.swarm_id,
+                    self.cost(self.costs.place(&entry.location), own),
+                ));
                 peers.push(Chosen::Here(peer));
             }
         }

@@ -95,7 +95,7 @@ impl Registry {
         PeerView {
             id,
             has_socket: self.sessions.contains_key(id),
-            costs: self.costs.as_deref(),
+            costs: self.costs.map().map(AsRef::as_ref),
             entry,
         }
     }

@@ -86,6 +86,23 @@ impl TokenKeys {
         Ok(Self(keys))
     }
 
+    /// Reads a JWK set that a server has.
+    ///
+    /// # Errors
+    /// What is wrong with it, or that it has no key that can be used, or more than 16.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let keys = jwk_set(text.as_bytes())?;
+        match keys.len() {
+            0 => Err("has no public key of P-256 or Ed25519".to_owned()),
+            1..=MAX_KEYS => Ok(Self(keys)),
+            _ => Err(format!("more than {MAX_KEYS} keys")),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Has one of the keys, of this name if both have names, signed this?
     pub(super) fn verify(
         &self,

@@ -6,12 +6,39 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use tracker_ws::Config;
 
-use crate::alto_server::*;
+use crate::document_server::*;
 use crate::neighbours::{Neighbours, map_reads};
 use crate::peer::*;
 
+pub const NETWORK: &str = "/networkmap";
+pub const COSTS: &str = "/costmap";
+
+/// A network map of this version.
+pub fn network_map(tag: &'static str) -> Served {
+    let body = format!(
+        r#"{{"meta": {{"vtag": {{"resource-id": "net", "tag": "{tag}"}}}},
+            "network-map": {{"near": {{"ipv4": ["127.1.0.0/16"]}}, "far": {{"ipv4": ["127.2.0.0/16"]}}}}}}"#
+    );
+    served("application/alto-networkmap+json", tag, body)
+}
+
+/// A cost map of that version, where traffic to near ones costs this much.
+pub fn cost_map(etag: &'static str, tag: &str, near: u32, far: u32) -> Served {
+    let body = format!(
+        r#"{{"meta": {{"dependent-vtags": [{{"resource-id": "net", "tag": "{tag}"}}],
+                       "cost-type": {{"cost-mode": "numerical", "cost-metric": "routingcost"}}}},
+            "cost-map": {{"near": {{"near": {near}, "far": {far}}}, "far": {{"near": {far}, "far": {near}}}}}}}"#
+    );
+    served("application/alto-costmap+json", etag, body)
+}
+
+/// A server with both, without TLS.
+async fn alto_server(network: Served, costs: Served) -> DocumentServer {
+    DocumentServer::start(None, vec![(NETWORK, network), (COSTS, costs)]).await
+}
+
 /// Polls that server as often as no setting allows.
-fn polling(server: &AltoServer) -> Config {
+fn polling(server: &DocumentServer) -> Config {
     Config {
         alto_network_map: Some(format!("{}{NETWORK}", server.url)),
         alto_cost_map: Some(format!("{}{COSTS}", server.url)),
@@ -22,7 +49,7 @@ fn polling(server: &AltoServer) -> Config {
 }
 
 /// Waits until maps were read with this result more often than before.
-async fn reads_more(url: &str, result: &str, before: u64) {
+pub async fn reads_more(url: &str, result: &str, before: u64) {
     within(result, async {
         while map_reads(url, "Alto", result).await <= before {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -32,14 +59,14 @@ async fn reads_more(url: &str, result: &str, before: u64) {
 }
 
 /// What is polled from now on comes out so: polls that were under way do not count.
-async fn comes_to(url: &str, result: &str) {
+pub async fn comes_to(url: &str, result: &str) {
     let before = map_reads(url, "Alto", result).await;
     reads_more(url, result, before + 1).await;
 }
 
 #[tokio::test]
 async fn near_peers_come_first_by_the_maps_of_a_server() {
-    let server = AltoServer::start(network_map("n1"), cost_map("c1", "n1", 1, 10)).await;
+    let server = alto_server(network_map("n1"), cost_map("c1", "n1", 1, 10)).await;
     let (url, _) = start_with_reload(polling(&server)).await;
     let mut neighbours = Neighbours::join(&url).await;
     reads_more(&url, "Loaded", 0).await;
@@ -48,21 +75,21 @@ async fn near_peers_come_first_by_the_maps_of_a_server() {
     // Nothing new, and so nothing is sent.
     comes_to(&url, "Unchanged").await;
     let asked = server.asked();
-    assert_eq!(
-        asked[..2],
-        [
-            Asked {
-                path: NETWORK.to_owned(),
-                accept: "application/alto-networkmap+json,application/alto-error+json".to_owned(),
-                if_none_match: None,
-            },
-            Asked {
-                path: COSTS.to_owned(),
-                accept: "application/alto-costmap+json,application/alto-error+json".to_owned(),
-                if_none_match: None,
-            }
-        ]
-    );
+    for (asked, path, accept) in [
+        (
+            &asked[0],
+            NETWORK,
+            "application/alto-networkmap+json,application/alto-error+json",
+        ),
+        (
+            &asked[1],
+            COSTS,
+            "application/alto-costmap+json,application/alto-error+json",
+        ),
+    ] {
+        let said = (&*asked.path, &*asked.accept, &asked.if_none_match);
+        assert_eq!(said, (path, accept, &None));
+    }
     let tags = asked[2..4].iter().map(|asked| asked.if_none_match.as_deref());
     assert_eq!(tags.collect::<Vec<_>>(), [Some("\"n1\""), Some("\"c1\"")]);
     assert_eq!(map_reads(&url, "Alto", "Loaded").await, 1);
@@ -83,7 +110,7 @@ async fn near_peers_come_first_by_the_maps_of_a_server() {
 
 #[tokio::test]
 async fn the_last_good_maps_stay_while_the_server_fails() {
-    let server = AltoServer::start(network_map("n1"), cost_map("c1", "n1", 1, 10)).await;
+    let server = alto_server(network_map("n1"), cost_map("c1", "n1", 1, 10)).await;
     let (url, _) = start_with_reload(polling(&server)).await;
     let mut neighbours = Neighbours::join(&url).await;
     reads_more(&url, "Loaded", 0).await;
@@ -149,7 +176,7 @@ async fn a_server_that_is_silent_is_given_up() {
         is_silent: true,
         ..network_map("n1")
     };
-    let server = AltoServer::start(silent, cost_map("c1", "n1", 1, 10)).await;
+    let server = alto_server(silent, cost_map("c1", "n1", 1, 10)).await;
     let config = Config {
         alto_timeout: Duration::from_millis(300),
         ..polling(&server)
@@ -174,7 +201,7 @@ async fn a_server_that_is_silent_is_given_up() {
 
 #[tokio::test]
 async fn the_server_is_asked_again_when_settings_are_read_again() {
-    let server = AltoServer::start(network_map("n1"), cost_map("c1", "n1", 1, 10)).await;
+    let server = alto_server(network_map("n1"), cost_map("c1", "n1", 1, 10)).await;
     let hourly = Config {
         alto_interval: Duration::from_secs(3600),
         ..polling(&server)
@@ -197,7 +224,7 @@ async fn the_server_is_asked_again_when_settings_are_read_again() {
 
 #[tokio::test]
 async fn a_tracker_starts_without_its_server() {
-    let mut server = AltoServer::start(network_map("n1"), cost_map("c1", "n1", 1, 10)).await;
+    let mut server = alto_server(network_map("n1"), cost_map("c1", "n1", 1, 10)).await;
     // A port that nobody listens on: it was free, and is again.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     server.url = format!("http://{}", port.local_addr().unwrap());

@@ -73,9 +73,30 @@ async fn flags_and_the_environment() {
             "allowed_swarms_file = \"swarms\"\n",
         ),
         (
+            &[
+                ("SHOAL_TRACKER_TOKEN_KEYS_URL", "https://a.example/"),
+                ("SHOAL_TRACKER_TOKEN_KEYS_INTERVAL", "60"),
+            ],
+            &["--swarm-policy", "token"],
+            "token_keys = []\ntoken_keys_url = \"https://a.example/\"\ntoken_keys_interval = 60\n",
+        ),
+        (
+            &[
+                ("SHOAL_TRACKER_TOKEN_KEYS_URL", "https://a.example/"),
+                ("SHOAL_TRACKER_TOKEN_KEYS_INTERVAL", "60"),
+            ],
+            &[
+                "--token-keys-url",
+                "http://127.0.0.1/",
+                "--token-keys-interval",
+                "70",
+            ],
+            "token_keys_url = \"http://127.0.0.1/\"\ntoken_keys_interval = 70\n",
+        ),
+        (
             &[("SHOAL_TRACKER_TOKEN_KEY", "a.pem,b.pem")],
             &["--swarm-policy", "token", "--token-issuer", "me"],
-            "token_keys = [\"a.pem\", \"b.pem\"]\ntoken_issuers = [\"me\"]\n",
+            "token_keys = [\"a.pem\", \"b.pem\"]\ntoken_keys_interval = 300\ntoken_issuers = [\"me\"]\n",
         ),
         (
             &[("SHOAL_TRACKER_DENIED_TOKENS_FILE", "denied")],
@@ -88,7 +109,8 @@ async fn flags_and_the_environment() {
     }
     let flags = ["--print-config", "--trusted-proxy", "10.0.0.1/8"];
     let (done, _, said) = run("", &[], &flags).await;
-    let expected = "10.0.0.1/8: not an address or prefix such as 192.0.2.0/24";
+    let expected =
+        "'10.0.0.1/8' for '--trusted-proxy <PREFIX>': not an address or prefix such as 192.0.2.0/24";
     assert!(!done && said.contains(expected), "{said}");
 }
 
@@ -134,7 +156,15 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
         ),
         (
             "swarm_policy = 'token'\n",
-            "tracker.toml:1:16: swarm_policy: token: token_keys names none",
+            "tracker.toml:1:16: swarm_policy: token: token_keys and token_keys_url name none",
+        ),
+        (
+            "token_keys_url = 'http://portal.example/jwks.json'\n",
+            "tracker.toml:1:18: token_keys_url: http://portal.example/jwks.json: not a URL such as https://",
+        ),
+        (
+            "token_keys_interval = 9\n",
+            "tracker.toml:1:23: token_keys_interval: 9 is not in 10 to 86400 seconds",
         ),
         (
             "swarm_policy = 'token'\ntoken_keys = ['p.pem']\nwebtorrent = true\n",

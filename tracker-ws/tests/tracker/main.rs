@@ -2,12 +2,13 @@
 
 mod access;
 mod alto;
-mod alto_server;
+mod alto_directory;
 mod auth;
 mod certificates;
 mod client;
 mod cluster;
 mod conformance;
+mod document_server;
 mod drain;
 mod engine;
 mod front_settings;
@@ -30,5 +31,6 @@ mod schemathesis;
 mod settings;
 mod signalling;
 mod tls;
+mod token_keys;
 mod tokens;
 mod webtorrent;

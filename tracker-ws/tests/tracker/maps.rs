@@ -6,7 +6,8 @@ use std::path::Path;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tracker_ws::{Config, CostMap, Server, ServerError};
 
-use crate::alto_server::{Served, cost_map, network_map};
+use crate::alto::{cost_map, network_map};
+use crate::document_server::Served;
 use crate::mmdb::{Value, database};
 use crate::neighbours::{Neighbours, map_reads};
 use crate::peer::*;

@@ -72,12 +72,12 @@ async fn flags_go_before_the_environment_before_the_file() {
         (
             &[("SHOAL_TRACKER_MANAGEMENT_LISTEN", "127.0.0.1:9")],
             &["--management-token", "0123456789abcdef"],
-            "[management]\nlisten = \"127.0.0.1:9\"\ntoken = \"0123456789abcdef\"\n",
+            "[management]\nlisten = \"127.0.0.1:9\"\n",
         ),
         (
             &[("SHOAL_TRACKER_MANAGEMENT_TOKEN", "0123456789abcdef")],
             &["--management-listen", "127.0.0.1:8"],
-            "[management]\nlisten = \"127.0.0.1:8\"\ntoken = \"0123456789abcdef\"\n",
+            "# Set, and not shown: management.token\n",
         ),
         (
             &[("SHOAL_TRACKER_MANAGEMENT_TOKEN_FILE", "b.txt")],
@@ -107,6 +107,26 @@ async fn flags_go_before_the_environment_before_the_file() {
              alto_timeout = 30\n",
         ),
         (
+            &[("SHOAL_TRACKER_ALTO_DIRECTORY", "https://a.example/d")],
+            &[],
+            "alto_directory = \"https://a.example/d\"\n",
+        ),
+        (
+            &[("SHOAL_TRACKER_ALTO_DIRECTORY", "https://a.example/d")],
+            &[
+                "--alto-directory",
+                "https://b.example/d",
+                "--ca-certificates",
+                "ca.pem",
+            ],
+            "alto_directory = \"https://b.example/d\"\nalto_interval = 300\nalto_timeout = 30\nca_certificates = \"ca.pem\"\n",
+        ),
+        (
+            &[("SHOAL_TRACKER_CA_CERTIFICATES", "ca.pem")],
+            &[],
+            "ca_certificates = \"ca.pem\"\n",
+        ),
+        (
             &[("SHOAL_TRACKER_ALTO_TIMEOUT", "5")],
             &["--prefixes", "p.txt"],
             "alto_timeout = 5\nprefixes = \"p.txt\"\n",
@@ -124,6 +144,7 @@ async fn flags_go_before_the_environment_before_the_file() {
     ] {
         let out = printed(file, variables, flags).await;
         assert!(out.contains(expected), "{variables:?} {flags:?}: {out}");
+        assert!(!out.contains("0123456789abcdef"), "{out}");
     }
 }
 
@@ -250,8 +271,21 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
             "tracker.toml:1:17: alto_cost_map: it and alto_network_map need each other",
         ),
         (
-            "alto_network_map = 'https://a.example/'\nalto_cost_map = 'http://a.example/'\n",
-            "tracker.toml:1:20: alto_network_map: https://a.example/: not a URL such as http://alto.example/networkmap",
+            "alto_network_map = 'ftp://a.example/'\nalto_cost_map = 'http://a.example/'\n",
+            "tracker.toml:1:20: alto_network_map: ftp://a.example/: not a URL such as https://alto.example/networkmap",
+        ),
+        (
+            "alto_directory = 'alto.example'\n",
+            "tracker.toml:1:18: alto_directory: alto.example: not a URL such as https://",
+        ),
+        (
+            "alto_directory = 'https://a.example/'\nalto_network_map = 'https://a.example/'\n\
+             alto_cost_map = 'https://a.example/'\n",
+            "tracker.toml:1:18: alto_directory: alto_network_map is named too",
+        ),
+        (
+            "prefixes = 'p'\nalto_directory = 'https://a.example/'\n",
+            "tracker.toml:1:12: prefixes: there is one map only, and alto_directory is named too",
         ),
         (
             "alto_interval = 9\n",

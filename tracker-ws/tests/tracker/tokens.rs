@@ -44,7 +44,7 @@ impl Portal {
     }
 
     /// Both public keys, with names.
-    fn jwk_set(&self) -> Value {
+    pub fn jwk_set(&self) -> Value {
         let point = self.p256.verifying_key().to_sec1_point(false);
         let (x, y) = point.as_bytes()[1..].split_at(32);
         let ed25519 = encode_base64url(self.ed25519.verifying_key().as_bytes());

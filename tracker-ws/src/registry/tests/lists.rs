@@ -507,7 +507,19 @@ fn near_peers_come_first_by_an_alto_map() {
     // Without a map a first place is one of PID1's in 9 of 74 cases.
     let (first, _) = groups(&mut test, 0);
     assert!(first[0] < 60, "{first:?}");
-    test.registry.set_cost_map(Some(costs));
+    // Peers are looked up when they are drawn: nobody waits until all are.
+    let located = |test: &Test| {
+        let Registry { peers, costs, .. } = &test.registry;
+        peers
+            .values()
+            .filter(|entry| costs.knows(&entry.location))
+            .count()
+    };
+    assert!(test.registry.set_cost_map(Some(costs.clone())).is_none());
+    assert_eq!(located(&test), 0);
+    test.request(0, find(), RequestExt::default());
+    let drawn = crate::selection::draws(8);
+    assert!((8..=drawn + 1).contains(&located(&test)), "{}", located(&test));
     // To PID3, too, traffic costs least from PID1: the other way it would cost the most.
     for asker in [0, 20] {
         let (first, listed) = groups(&mut test, asker);
@@ -520,7 +532,8 @@ fn near_peers_come_first_by_an_alto_map() {
     test.post_connect(75, vec![join(A)], Vec::new());
     let (first, _) = groups(&mut test, 75);
     assert!(first[0] > 140, "{first:?}");
-    test.registry.set_cost_map(None);
+    let former = test.registry.set_cost_map(None);
+    assert!(former.is_some_and(|former| Arc::ptr_eq(&former, &costs)));
     let (first, _) = groups(&mut test, 0);
     assert!(first[0] < 60, "{first:?}");
 }
