@@ -51,10 +51,12 @@ export interface ShoalConfig {
    */
   urgentWindowSec?: number;
   /**
-   * Admits to a closed swarm: a string, or an async function that fetches one when it is needed. Default: none.
-   * Set it when the tracker asks for one.
+   * Admits to a closed swarm: an async function that fetches a token for the peer with this ID (64 hex digits; a new one
+   * with every source), to which trackers bind it. It is asked again a minute before a token ends (its claim `exp`), and
+   * when a tracker refuses one. Or a string, for trackers that bind tokens to nobody. Default: none. Set it when the
+   * tracker asks for one.
    */
-  token?: string | (() => string | Promise<string>);
+  token?: string | ((peerId: string) => string | Promise<string>);
   /**
    * Connects through TURN servers only, so that viewers never see each other's addresses. Default: `false`. Needs
    * a TURN server in {@link iceServers}; its traffic is the price.
@@ -85,7 +87,7 @@ export interface ResolvedConfig {
   maxPeers: number;
   cacheBytes: number;
   urgentWindowSec: number;
-  token: string | (() => string | Promise<string>) | undefined;
+  token: string | ((peerId: string) => string | Promise<string>) | undefined;
   relayOnly: boolean;
   integrity: 'required' | 'none';
   startOn: 'play' | 'load';

@@ -16,6 +16,7 @@ import {
   type Stats,
   TOTALS,
 } from './stats.js';
+import type { TokenKeeper } from './token.js';
 import { loadPeer, onTrap, type PeerLoader, reportTrap } from './wasm.js';
 import type { ChunkMapSegment, Peer, ShownSegment } from './wasm-api.js';
 
@@ -74,6 +75,8 @@ export class Shoal {
   #last = emptyStats('off');
   #earlier = emptyStats('off');
   #plainBytes = 0;
+  /** Where the page has a function for tokens. */
+  #tokens: TokenKeeper | undefined;
   readonly #emitter = new Emitter<ShoalEvents>();
   /** Every fallback so far by its reason. */
   readonly #fallbacks = new Map<string, FallbackDetail>();
@@ -208,13 +211,21 @@ export class Shoal {
     if (this.refused || this.#destroyed) return undefined;
     this.#setState('loading');
     try {
-      const [Constructor, token] = await Promise.all([this.#loadPeer(), this.#token()]);
+      const Constructor = await this.#loadPeer();
       if (generation !== this.#generation) return undefined;
       this.#stopTrapWatch = onTrap((error) => this.#fail(error));
       const onEvent = (type: string, detail: object) => {
         if (generation === this.#generation) this.#onPeerEvent(type, detail);
       };
-      const peer = new Constructor(this.#peerConfig(token), onEvent, createPage());
+      const { stalls, stallMs } = this.playback;
+      const experience = () => ({
+        startupMs: this.playback.startupMs,
+        stalls: this.playback.stalls - stalls,
+        stallMs: this.playback.stallMs - stallMs,
+        liveLatencyMs: this.liveLatency?.(),
+      });
+      const page = createPage(experience, (key) => this.#admit(key, generation));
+      const peer = new Constructor(this.#peerConfig(), onEvent, page);
       this.#peer = peer;
       return peer;
     } catch (error) {
@@ -319,24 +330,36 @@ export class Shoal {
     return this.#generation;
   }
 
-  async #token(): Promise<string | undefined> {
-    const token = this.#config.token;
+  /** The wasm peer has made its key: a closed swarm wants a token of it. */
+  async #admit(key: Uint8Array, generation: number): Promise<void> {
+    const ask = this.#config.token;
+    if (typeof ask !== 'function') return;
+    const failed = (error: unknown) => `the token function failed: ${messageOf(error)}`;
     try {
-      return typeof token === 'function' ? await token() : token;
+      const { keepToken } = await import('./token.js');
+      const keeper = await keepToken(
+        key,
+        ask,
+        (token) => generation === this.#generation && this.#ask((peer) => peer.configure({ token })),
+        (error) => this.tell('error', { message: failed(error), fatal: false }),
+      );
+      this.#tokens?.close();
+      this.#tokens = keeper;
+      if (generation !== this.#generation) keeper.close();
     } catch (error) {
-      throw new FallbackError('token-failed', `the token function failed: ${messageOf(error)}`);
+      throw new FallbackError('token-failed', failed(error));
     }
   }
 
   /** What the wasm peer is told: everything decided, nothing left out but what has no value. */
-  #peerConfig(token: string | undefined): object {
-    const { tracker, manifest: _, token: __, startOn: ___, ...rest } = this.#config;
+  #peerConfig(): object {
+    const { tracker, manifest: _, token, startOn: __, ...rest } = this.#config;
     return {
       ...rest,
       p2p: this.#allowed,
       upload: this.#policy.resolve(this.#config.upload),
       tracker: tracker.flat(),
-      ...(token !== undefined && { token }),
+      ...(typeof token === 'string' && { token }),
     };
   }
 
@@ -402,6 +425,7 @@ export class Shoal {
       }
       case 'tracker':
       case 'peer':
+        if (type === 'tracker') this.#tokens?.onTracker(detail as ShoalEvents['tracker']);
         if (this.#opened && this.#state === 'fallback' && (detail as { state: string }).state === 'joined') {
           this.#setState('p2p');
         }
@@ -437,6 +461,7 @@ export class Shoal {
     this.#opened = false;
     this.#stopTrapWatch?.();
     this.#stopTrapWatch = undefined;
+    this.#tokens?.close();
     const peer = this.#peer;
     if (peer) {
       // The last figures, then its end; after a trap neither may work.

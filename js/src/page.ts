@@ -2,7 +2,7 @@
 
 import { FallbackError } from './errors.js';
 import { fetchBytes, stream } from './http.js';
-import type { Page } from './wasm-api.js';
+import type { Experience, Page } from './wasm-api.js';
 
 /** DNSSEC algorithm 13. */
 const ECDSA: EcKeyGenParams & EcdsaParams = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -12,8 +12,11 @@ const ED25519: Algorithm = { name: 'Ed25519' };
 /** First byte of an uncompressed point in WebCrypto's "raw" format; keys elsewhere leave it out. */
 const UNCOMPRESSED = 4;
 
-/** The page, for one peer. */
-export function createPage(): Page {
+/** Candidate types by their name in ICE. */
+const CANDIDATES: Record<string, number> = { host: 1, srflx: 2, prflx: 2, relay: 3 };
+
+/** The page, for one peer, which does not get its key before `onKey` has had it. */
+export function createPage(experience: () => Experience, onKey?: (key: Uint8Array) => Promise<void>): Page {
   let own: CryptoKey;
   return {
     fetch: (url, start, end, limit, onData) => {
@@ -31,7 +34,9 @@ export function createPage(): Page {
       if (!subtle) throw new FallbackError('crypto-missing', 'WebCrypto needs a secure context');
       const pair = await subtle.generateKey(ECDSA, false, ['sign', 'verify']);
       own = pair.privateKey;
-      return new Uint8Array(await subtle.exportKey('raw', pair.publicKey)).subarray(1);
+      const key = new Uint8Array(await subtle.exportKey('raw', pair.publicKey)).subarray(1);
+      await onKey?.(key);
+      return key;
     },
     sign: async (message) =>
       // The peer's memory may move while this waits: WebCrypto has copied the message by then.
@@ -52,6 +57,10 @@ export function createPage(): Page {
         return false;
       }
     },
+    experience,
+    // Firefox does not say.
+    candidateType: ({ sctp }) =>
+      CANDIDATES[sctp?.transport.iceTransport.getSelectedCandidatePair?.()?.local.type ?? ''] ?? 0,
     random: () => crypto.getRandomValues(new Uint8Array(16)),
   };
 }

@@ -37,6 +37,15 @@ export interface Rendition {
   codecs: string;
 }
 
+/** What the viewer has had of a source so far; what is not known is `null` or left out. */
+export interface Experience {
+  /** Milliseconds from the source being set to the first frame. */
+  startupMs?: number | null | undefined;
+  stalls?: number;
+  stallMs?: number;
+  liveLatencyMs?: number | null | undefined;
+}
+
 /** What the wasm peer has the page do. */
 export interface Page {
   /**
@@ -61,6 +70,10 @@ export interface Page {
     signature: Uint8Array<ArrayBuffer>,
     message: Uint8Array<ArrayBuffer>,
   ): Promise<boolean>;
+  /** For the reports to the tracker. */
+  experience(): Experience;
+  /** What its own end of a connection in use is: 1 an interface of its own, 2 seen from outside a NAT, 3 a relay's; else 0. */
+  candidateType(connection: RTCPeerConnection): number;
   /** 16 random bytes. */
   random(): Uint8Array;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Shoal } from '../src/engine.js';
 import { FallbackError } from '../src/errors.js';
@@ -24,7 +25,7 @@ afterEach(() => vi.useRealTimers());
 describe('Shoal', () => {
   it('goes from off over loading to p2p, and hands down plain values', async () => {
     const shoal = new Shoal(
-      { tracker: [['ws://a.test'], ['ws://b.test']], token: async () => 'secret', startOn: 'load' },
+      { tracker: [['ws://a.test'], ['ws://b.test']], token: 'secret', startOn: 'load' },
       fakeParts,
     );
     expect(shoal.state).toBe('off');
@@ -56,6 +57,59 @@ describe('Shoal', () => {
     expect(shoal.stats().liveLatencyMs).toBe(9000);
     shoal.liveLatency = undefined;
     expect(shoal.stats().liveLatencyMs).toBeNull();
+  });
+
+  it('tells its peer what the viewer has had of this source', async () => {
+    const { shoal, peer } = await openEngine();
+    const nothing = { startupMs: null, stalls: 0, stallMs: 0, liveLatencyMs: undefined };
+    expect(peer.page.experience()).toEqual(nothing);
+    Object.assign(shoal.playback, { startupMs: 640, stalls: 2, stallMs: 900 });
+    shoal.liveLatency = () => 9000;
+    expect(peer.page.experience()).toEqual({ startupMs: 640, stalls: 2, stallMs: 900, liveLatencyMs: 9000 });
+    void shoal.open('http://example.test/media/other.m3u8');
+    await settle();
+    // What was before belongs to the source before.
+    expect(FakePeer.last.page.experience()).toMatchObject({ stalls: 0, stallMs: 0 });
+  });
+
+  it('gets a token for the key of its peer, and another when a tracker refuses that', async () => {
+    const tokens = ['one', 'two'];
+    const token = vi.fn(async (_: string) => tokens.shift() ?? Promise.reject(new Error('signed out')));
+    const shoal = new Shoal({ token, startOn: 'load' }, fakeParts);
+    void shoal.open(URL_A);
+    await settle();
+    const peer = FakePeer.last;
+    expect(token).not.toHaveBeenCalled();
+    const key = await peer.page.makeKey();
+    expect(token).toHaveBeenCalledWith(
+      createHash('sha256')
+        .update(Uint8Array.of(13, ...key))
+        .digest('hex'),
+    );
+    expect(peer.configured).toContainEqual({ token: 'one' });
+    const refused = { url: 'ws://a.test', state: 'lost', reason: 'authentication required: token-expired' };
+    peer.emit('tracker', refused);
+    await settle();
+    expect(peer.configured.at(-1)).toEqual({ token: 'two' });
+    peer.emit('tracker', { url: 'ws://a.test', state: 'joined' });
+    const errors: string[] = [];
+    shoal.on('error', ({ message, fatal }) => errors.push(`${message} ${fatal}`));
+    peer.emit('tracker', refused);
+    await settle();
+    expect(errors).toEqual(['the token function failed: signed out false']);
+    shoal.destroy();
+    peer.emit('tracker', refused);
+    expect(token).toHaveBeenCalledTimes(3);
+  });
+
+  it('gives its peer no key when there is no token for it', async () => {
+    const shoal = new Shoal({ token: () => Promise.reject(new Error('signed out')), startOn: 'load' }, fakeParts);
+    void shoal.open(URL_A);
+    await settle();
+    await expect(FakePeer.last.page.makeKey()).rejects.toMatchObject({
+      name: 'token-failed',
+      message: 'the token function failed: signed out',
+    });
   });
 
   it('shows the chunks of the segments that the player names', async () => {

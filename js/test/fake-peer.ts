@@ -1,7 +1,7 @@
 /** A `Peer` that tests steer, in the place of the wasm one. */
 
 import type { PeerLoader } from '../src/wasm.js';
-import type { ChunkMapSegment, Peer, ShownSegment } from '../src/wasm-api.js';
+import type { ChunkMapSegment, Page, Peer, ShownSegment } from '../src/wasm-api.js';
 
 interface Load {
   id: number;
@@ -49,6 +49,7 @@ export class FakePeer implements Peer {
   constructor(
     readonly config: Record<string, unknown>,
     readonly emit: (type: string, detail: object) => void,
+    readonly page: Page,
   ) {
     FakePeer.made.push(this);
   }

@@ -11,7 +11,7 @@ const MESSAGE = new TextEncoder().encode('message');
 
 describe('createPage', () => {
   it('signs so that it verifies, although the memory moves meanwhile', async () => {
-    const page = createPage();
+    const page = createPage(() => ({}));
     const key = await page.makeKey();
     expect(key).toHaveLength(64);
     const [message, move] = view(MESSAGE);
@@ -37,14 +37,14 @@ describe('createPage', () => {
     const pair = (await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify'])) as CryptoKeyPair;
     const key = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey));
     const signature = new Uint8Array(await crypto.subtle.sign('Ed25519', pair.privateKey, MESSAGE));
-    const page = createPage();
+    const page = createPage(() => ({}));
     expect(await page.verify(15, key, signature, MESSAGE)).toBe(true);
     expect(await page.verify(15, key, signature, MESSAGE.subarray(1))).toBe(false);
   });
 
   it('says that WebCrypto is missing', async () => {
     vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
-    const page = createPage();
+    const page = createPage(() => ({}));
     await expect(page.makeKey()).rejects.toMatchObject({ name: 'crypto-missing' });
     expect(await page.verify(13, new Uint8Array(64), new Uint8Array(64), new Uint8Array())).toBe(false);
     expect(page.random()).toHaveLength(16);

@@ -2,7 +2,7 @@
 //
 //   playlist  URL of the playlist
 //   tracker   URL of the tracker (none: not configured)
-//   config    further configuration of Shoal, as JSON
+//   config    further configuration of Shoal, as JSON; its function for tokens is `window.token`
 
 const query = new URLSearchParams(location.search);
 const video = document.querySelector('video');
@@ -15,6 +15,7 @@ export const playlist = query.get('playlist');
 /** Configuration of Shoal. */
 export const config = JSON.parse(query.get('config') ?? '{}');
 if (query.has('tracker')) config.tracker = query.get('tracker');
+if (window.token) config.token = window.token;
 
 /** Every event of the engine. */
 const engineEvents = ['state', 'peer', 'chunk', 'segment', 'tracker', 'fallback', 'error', 'stall', 'rendition'];

@@ -3,6 +3,8 @@
 //!
 //! On the wire: `b`, a chunk number, and `r`, base64url of runs. A run is a LEB128 varint: a number of chunks. Runs
 //! alternate have, miss, have, … from `b` on, starting with a have-run (which may be 0); trailing misses are left out.
+//! Where a segment has fewer chunks than numbers, those left over count as held with its last chunk: whole segments in a row
+//! are one run.
 
 use std::ops::Range;
 
@@ -28,7 +30,7 @@ pub struct ChunkMap {
 impl ChunkMap {
     /// The chunks of all these ranges, in any order.
     pub fn of(ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
-        let mut ranges: Vec<_> = ranges.into_iter().filter(|range| !range.is_empty()).collect();
+        let mut ranges: Vec<_> = ranges.into_iter().collect();
         ranges.sort_by_key(|range| range.start);
         let mut map = Self::default();
         for range in ranges {
@@ -74,7 +76,11 @@ impl ChunkMap {
     /// What is written of it, relative to `first`: without the chunks before, and where that would be more than
     /// [`MAX_MAP_RUNS`] runs, without its smallest ranges. So it never claims what is not there.
     pub fn written_from(&self, first: u64) -> Self {
-        let mut map = Self::of(self.ranges.iter().map(|range| range.start.max(first)..range.end));
+        let mut map = Self::default();
+        // Not by `of`, which sorts: that code would be in every browser's bundle.
+        for range in &self.ranges {
+            map.push(range.start.max(first)..range.end);
+        }
         while map.runs(first).len() > MAX_MAP_RUNS {
             let smallest = map
                 .ranges
@@ -88,9 +94,10 @@ impl ChunkMap {
         map
     }
 
-    /// Adds a range that starts at or after the last one.
-    fn push(&mut self, range: Range<u64>) {
+    /// Adds a range that starts at or after the last one; an empty one is none.
+    pub fn push(&mut self, range: Range<u64>) {
         match self.ranges.last_mut() {
+            _ if range.is_empty() => {}
             Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
             _ => self.ranges.push(range),
         }
@@ -117,7 +124,7 @@ impl ChunkMap {
 /// A chunk map as it is reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MapReport {
-    /// The chunk that the runs count from (`b`): 0, or the oldest one kept of a live stream.
+    /// The chunk that the runs count from (`b`): 0, or the first one there is.
     pub first: u64,
     /// The chunks; on the wire at most [`MAX_MAP_RUNS`] runs ([`ChunkMap::written_from`]).
     pub map: ChunkMap,
@@ -161,7 +168,7 @@ impl MapReport {
             }
             let end = at.checked_add(run).filter(|end| *end <= MAX_CHUNK);
             let end = end.ok_or("a run beyond 2^53")?;
-            if count % 2 == 0 && run > 0 {
+            if count % 2 == 0 {
                 map.push(at..end);
             }
             count += 1;

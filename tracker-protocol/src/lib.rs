@@ -13,8 +13,9 @@
 //!
 //! Unknown members are ignored everywhere, as the RFC demands. Extension members live in objects called `ext`.
 
-mod aux_frame;
 #[cfg(feature = "server")]
+mod addresses;
+mod aux_frame;
 mod chunk_map;
 pub mod client;
 mod error;
@@ -33,7 +34,6 @@ mod status;
 mod write;
 
 pub use aux_frame::{AuxFrame, MAX_AUX_FRAME, MAX_AUX_RELAY};
-#[cfg(feature = "server")]
 pub use chunk_map::{ChunkMap, MAX_MAP_RUNS, MapReport};
 pub use error::{DecodeError, EncodeError, ErrorCode, MemberError, SignalError};
 pub use event::{Bye, Config, Event, Hello, Limits};

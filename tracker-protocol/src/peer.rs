@@ -32,13 +32,34 @@ pub struct PeerNum {
     /// Number of peers wanted; a tracker clamps it to 1…29.
     pub peer_count: Option<u64>,
     /// Preferred NAT situation.
+    #[cfg(feature = "server")]
     pub ability_nat: Option<AbilityNat>,
     /// Preferred number of concurrent links.
+    #[cfg(feature = "server")]
     pub concurrent_links: Option<u64>,
     /// Preferred time online, seconds.
+    #[cfg(feature = "server")]
     pub online_time: Option<u64>,
     /// Preferred upload bandwidth, kbit/s.
+    #[cfg(feature = "server")]
     pub upload_bandwidth: Option<u64>,
+}
+
+impl PeerNum {
+    /// So many peers, of whatever kind.
+    pub fn of(peer_count: u64) -> Self {
+        Self {
+            peer_count: Some(peer_count),
+            #[cfg(feature = "server")]
+            ability_nat: None,
+            #[cfg(feature = "server")]
+            concurrent_links: None,
+            #[cfg(feature = "server")]
+            online_time: None,
+            #[cfg(feature = "server")]
+            upload_bandwidth: None,
+        }
+    }
 }
 
 /// Family of an [`IpAddress`].
@@ -121,6 +142,7 @@ impl PeerAddr {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerInfoExt {
     /// Whether the peer has everything.
+    #[cfg(feature = "server")]
     pub mode: Option<PeerMode>,
     /// What it is.
     pub role: Option<Role>,
@@ -134,6 +156,7 @@ pub struct PeerInfo {
     /// The peer.
     pub peer_id: String,
     /// One of its addresses.
+    #[cfg(feature = "server")]
     pub peer_addr: PeerAddr,
     /// Extension members.
     pub ext: PeerInfoExt,
@@ -183,9 +206,13 @@ impl Read for PeerNum {
     fn read(from: &Members<'_>) -> Self {
         Self {
             peer_count: from.optional_number("peer_count"),
+            #[cfg(feature = "server")]
             ability_nat: from.optional_word("ability_nat"),
+            #[cfg(feature = "server")]
             concurrent_links: from.optional_number("concurrent_links"),
+            #[cfg(feature = "server")]
             online_time: from.optional_number("online_time"),
+            #[cfg(feature = "server")]
             upload_bandwidth: from.optional_number("upload_bandwidth"),
         }
     }
@@ -194,9 +221,13 @@ impl Read for PeerNum {
 impl Write for PeerNum {
     fn write(&self, json: &mut Writer) {
         json.optional_number("peer_count", self.peer_count);
+        #[cfg(feature = "server")]
         json.optional_word("ability_nat", self.ability_nat);
+        #[cfg(feature = "server")]
         json.optional_number("concurrent_links", self.concurrent_links);
+        #[cfg(feature = "server")]
         json.optional_number("online_time", self.online_time);
+        #[cfg(feature = "server")]
         json.optional_number("upload_bandwidth", self.upload_bandwidth);
     }
 }
@@ -246,6 +277,7 @@ impl Write for PeerAddr {
 impl Read for PeerInfoExt {
     fn read(from: &Members<'_>) -> Self {
         Self {
+            #[cfg(feature = "server")]
             mode: from.optional_word("mode"),
             role: from.known_word("role"),
             via: from.texts("via"),
@@ -255,6 +287,7 @@ impl Read for PeerInfoExt {
 
 impl Write for PeerInfoExt {
     fn write(&self, json: &mut Writer) {
+        #[cfg(feature = "server")]
         json.optional_word("mode", self.mode);
         json.optional_word("role", self.role);
         json.texts_if_any("via", &self.via);
@@ -265,7 +298,12 @@ impl Read for PeerInfo {
     fn read(from: &Members<'_>) -> Self {
         Self {
             peer_id: from.text("peer_id"),
-            peer_addr: from.object("peer_addr"),
+            #[cfg(feature = "server")]
+            peer_addr: {
+                let mut address = from.object("peer_addr");
+                crate::addresses::complete(&mut address);
+                address
+            },
             ext: from.object_or_default("ext"),
         }
     }
@@ -274,6 +312,7 @@ impl Read for PeerInfo {
 impl Write for PeerInfo {
     fn write(&self, json: &mut Writer) {
         json.text_member("peer_id", &self.peer_id);
+        #[cfg(feature = "server")]
         json.object_of("peer_addr", &self.peer_addr);
         if self.ext != PeerInfoExt::default() {
             json.object_of("ext", &self.ext);

@@ -1,22 +1,20 @@
 //! What peers ask of a tracker (RFC 7846 §3.2.2, §4.1).
 
-use std::net::IpAddr;
-
 use json::Writer;
 
 use crate::error::{DecodeError, EncodeError, ErrorCode};
-use crate::peer::{AddressKind, AddressType, PeerAddr, PeerMode, PeerNum};
+#[cfg(feature = "server")]
+use crate::peer::PeerAddr;
+use crate::peer::{PeerMode, PeerNum};
 use crate::read::{self, Members, Read, Word, parse};
 use crate::response::Response;
 use crate::signal::Signal;
 use crate::stat::Stat;
 use crate::status::PeerStatus;
 use crate::write::{Fields, Write, frame};
-use crate::{MAX_ADDRESSES, MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, VERSION, is_swarm_id};
+use crate::{MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, VERSION, is_swarm_id};
 
 const MAX_PEER_ID: usize = 256;
-/// Longest autonomous system number and name of a peer protocol.
-const MAX_WORD: usize = 32;
 const STREAM_STATS: &str = "STREAM_STATS";
 
 /// What to do with a swarm.
@@ -82,6 +80,7 @@ pub struct Connect {
     /// Peers wanted in the answer.
     pub peer_num: Option<PeerNum>,
     /// Own addresses; a browser has none to tell.
+    #[cfg(feature = "server")]
     pub peer_addr: Vec<PeerAddr>,
     /// What to do; at least one.
     pub swarm_action: Vec<SwarmAction>,
@@ -126,7 +125,6 @@ pub struct RequestExt {
     /// The sender's status (CONNECT), or what has changed of it (STAT_REPORT).
     pub status: Option<PeerStatus>,
     /// A chunk that the peers listed shall have (FIND).
-    #[cfg(feature = "server")]
     pub near: Option<u64>,
 }
 
@@ -194,6 +192,7 @@ impl Read for Connect {
     fn read(from: &Members<'_>) -> Self {
         Self {
             peer_num: from.optional("peer_num"),
+            #[cfg(feature = "server")]
             peer_addr: from.one_or_many("peer_addr"),
             swarm_action: from.one_or_many("swarm_action"),
         }
@@ -203,6 +202,7 @@ impl Read for Connect {
 impl Write for Connect {
     fn write(&self, json: &mut Writer) {
         json.optional_object("peer_num", self.peer_num.as_ref());
+        #[cfg(feature = "server")]
         json.objects_if_any("peer_addr", &self.peer_addr);
         json.objects("swarm_action", &self.swarm_action);
     }
@@ -255,7 +255,6 @@ impl Read for RequestExt {
             exclude: from.texts("exclude"),
             want: from.texts("want"),
             status: from.optional("status"),
-            #[cfg(feature = "server")]
             near: from.optional_number("near"),
         }
     }
@@ -269,7 +268,6 @@ impl Write for RequestExt {
         json.texts_if_any("exclude", &self.exclude);
         json.texts_if_any("want", &self.want);
         json.optional_object("status", self.status.as_ref());
-        #[cfg(feature = "server")]
         json.optional_number("near", self.near);
     }
 }
@@ -430,44 +428,7 @@ fn check_connect(connect: &mut Connect) -> Result<(), DecodeError> {
     actions
         .iter()
         .try_for_each(|action| check_swarm_id(&action.swarm_id))?;
-    if connect.peer_addr.len() > MAX_ADDRESSES {
-        return Err(DecodeError::member("connect.peer_addr", "more than 4"));
-    }
-    connect.peer_addr.iter_mut().try_for_each(check_address)
-}
-
-/// An address that others may be told: its text is brought into the canonical form, and is short.
-fn check_address(address: &mut PeerAddr) -> Result<(), DecodeError> {
-    let refuse = |member, problem| {
-        Err(DecodeError::member(
-            format!("connect.peer_addr.{member}"),
-            problem,
-        ))
-    };
-    address.kind.get_or_insert(AddressKind::Host);
-    let ip = &mut address.ip_address;
-    match (ip.address_type, ip.address.parse()) {
-        (AddressType::Ipv4, Ok(IpAddr::V4(parsed))) => ip.address = parsed.to_string(),
-        (AddressType::Ipv6, Ok(IpAddr::V6(parsed))) => ip.address = parsed.to_string(),
-        (AddressType::Ipv4, _) => return refuse("ip_address.address", "not an IPv4 address"),
-        (AddressType::Ipv6, _) => return refuse("ip_address.address", "not an IPv6 address"),
-    }
-    let is_word = |text: &Option<String>| {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte);
-        text.as_ref()
-            .is_none_or(|text| text.len() <= MAX_WORD && text.bytes().all(is_plain))
-    };
-    if address.port > u64::from(u16::MAX) {
-        return refuse("port", "more than 65535");
-    }
-    if address.priority > u64::from(u32::MAX) {
-        return refuse("priority", "more than 4294967295");
-    }
-    if !is_word(&address.asn) {
-        return refuse("asn", "not at most 32 letters and digits");
-    }
-    if !is_word(&address.peer_protocol) {
-        return refuse("peer_protocol", "not at most 32 letters and digits");
-    }
+    #[cfg(feature = "server")]
+    crate::addresses::check(&mut connect.peer_addr)?;
     Ok(())
 }

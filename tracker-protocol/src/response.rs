@@ -2,9 +2,13 @@
 
 use json::Writer;
 
+#[cfg(feature = "server")]
+use crate::addresses;
 use crate::error::{DecodeError, EncodeError, ErrorCode};
 use crate::event::Event;
-use crate::peer::{AddressKind, PeerAddr, PeerGroup};
+#[cfg(feature = "server")]
+use crate::peer::PeerAddr;
+use crate::peer::PeerGroup;
 use crate::read::{self, Members, Read, parse};
 use crate::write::{Fields, Write, frame};
 use crate::{MAX_ANSWER_DEPTH, MAX_CERTIFICATES, MAX_SWARMS, VERSION};
@@ -80,6 +84,7 @@ pub struct Response {
     /// [`ErrorCode::NoError`] is a success.
     pub code: ErrorCode,
     /// The requester's public address as the tracker sees it.
+    #[cfg(feature = "server")]
     pub peer_addr: Option<PeerAddr>,
     /// Outcome per swarm; empty in a failure.
     pub swarm_result: Vec<SwarmResult>,
@@ -175,6 +180,7 @@ impl Response {
         Self {
             transaction_id: transaction_id.to_owned(),
             code: ErrorCode::NoError,
+            #[cfg(feature = "server")]
             peer_addr: None,
             swarm_result: Vec::new(),
             ext: ResponseExt::default(),
@@ -204,6 +210,7 @@ impl Response {
             json.number_member("response_type", u64::from(self.code != ErrorCode::NoError));
             json.number_member("error_code", self.code as u64);
             json.text_member("transaction_id", &self.transaction_id);
+            #[cfg(feature = "server")]
             json.optional_object("peer_addr", self.peer_addr.as_ref());
             json.objects_if_any("swarm_result", &self.swarm_result);
             if self.ext != ResponseExt::default() {
@@ -219,7 +226,7 @@ impl Response {
             from.refuse("response_type", "does not go with error_code");
         }
         let transaction_id = from.transaction_id();
-        let mut swarm_result: Vec<SwarmResult> = from.one_or_many("swarm_result");
+        let swarm_result: Vec<SwarmResult> = from.one_or_many("swarm_result");
         if swarm_result.len() > 2 * MAX_SWARMS {
             from.refuse("swarm_result", "more than 128");
         }
@@ -227,23 +234,16 @@ impl Response {
         if ext.certs.len() > MAX_CERTIFICATES {
             from.refuse("ext.certs", "more than 16");
         }
-        let complete = |address: &mut PeerAddr| {
-            address.kind.get_or_insert(AddressKind::Reflexive);
+        #[cfg(feature = "server")]
+        let peer_addr = {
+            let mut own = from.one_or_many("peer_addr").into_iter().next();
+            own.iter_mut().for_each(addresses::complete);
+            own
         };
-        let mut peer_addr = from.one_or_many("peer_addr").into_iter().next();
-        peer_addr.iter_mut().for_each(complete);
-        for group in swarm_result
-            .iter_mut()
-            .filter_map(|result| result.peer_group.as_mut())
-        {
-            group
-                .peer_info
-                .iter_mut()
-                .for_each(|peer| complete(&mut peer.peer_addr));
-        }
         Self {
             transaction_id,
             code,
+            #[cfg(feature = "server")]
             peer_addr,
             swarm_result,
             ext,

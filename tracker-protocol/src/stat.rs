@@ -2,7 +2,6 @@
 
 use json::Writer;
 
-#[cfg(feature = "server")]
 use crate::chunk_map::MapReport;
 use crate::read::{Members, Read};
 use crate::write::{Fields, Write};
@@ -30,7 +29,6 @@ pub struct StatExt {
     /// What the viewer got.
     pub qos: Option<Qos>,
     /// The chunks it has. SEEDERs send none: theirs is implied complete.
-    #[cfg(feature = "server")]
     pub map: Option<MapReport>,
 }
 
@@ -46,6 +44,7 @@ pub struct Qos {
     /// Delay behind the live edge, ms.
     pub live_delay_ms: u64,
     /// Chunks that came after their deadline.
+    #[cfg(feature = "server")]
     pub late_chunks: u64,
     /// Chunks that failed verification.
     pub bad_chunks: u64,
@@ -100,11 +99,7 @@ impl Write for Stat {
 
 impl StatExt {
     fn is_empty(&self) -> bool {
-        #[cfg(feature = "server")]
-        if self.map.is_some() {
-            return false;
-        }
-        self.qos.is_none()
+        self.qos.is_none() && self.map.is_none()
     }
 }
 
@@ -112,7 +107,6 @@ impl Read for StatExt {
     fn read(from: &Members<'_>) -> Self {
         Self {
             qos: from.optional("qos"),
-            #[cfg(feature = "server")]
             map: from.optional("map"),
         }
     }
@@ -121,7 +115,6 @@ impl Read for StatExt {
 impl Write for StatExt {
     fn write(&self, json: &mut Writer) {
         json.optional_object("qos", self.qos.as_ref());
-        #[cfg(feature = "server")]
         json.optional_object("map", self.map.as_ref());
     }
 }
@@ -133,6 +126,7 @@ impl Read for Qos {
             stalls: from.number_or_zero("stalls"),
             stall_ms: from.number_or_zero("stall_ms"),
             live_delay_ms: from.number_or_zero("live_delay_ms"),
+            #[cfg(feature = "server")]
             late_chunks: from.number_or_zero("late_chunks"),
             bad_chunks: from.number_or_zero("bad_chunks"),
             p2p_bytes: from.number_or_zero("p2p_bytes"),
@@ -150,6 +144,7 @@ impl Write for Qos {
         json.number_above_zero("stalls", self.stalls);
         json.number_above_zero("stall_ms", self.stall_ms);
         json.number_above_zero("live_delay_ms", self.live_delay_ms);
+        #[cfg(feature = "server")]
         json.number_above_zero("late_chunks", self.late_chunks);
         json.number_above_zero("bad_chunks", self.bad_chunks);
         json.number_above_zero("p2p_bytes", self.p2p_bytes);

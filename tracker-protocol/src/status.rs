@@ -7,7 +7,9 @@ use crate::read::{Members, Read, Word};
 use crate::write::{Fields, Write};
 
 /// Longest region, bytes.
+#[cfg(feature = "server")]
 const MAX_REGION: usize = 32;
+#[cfg(feature = "server")]
 const MILLION: u64 = 1_000_000;
 
 /// What a peer is.
@@ -61,16 +63,21 @@ pub struct PeerStatus {
     /// What it runs on.
     pub power: Option<Power>,
     /// Charge of its battery, 0 to 100 %.
+    #[cfg(feature = "server")]
     pub battery: Option<u64>,
     /// Its user asks to save data.
     pub saver: Option<bool>,
     /// Upload bandwidth it can give, kbit/s.
+    #[cfg(feature = "server")]
     pub up_kbps: Option<u64>,
     /// Upload slots that are free.
+    #[cfg(feature = "server")]
     pub slots: Option<u64>,
     /// Where it is, in the operator's words; at most 32 bytes.
+    #[cfg(feature = "server")]
     pub region: Option<String>,
     /// Datagrams lost of a million.
+    #[cfg(feature = "server")]
     pub loss_ppm: Option<u64>,
 }
 
@@ -85,11 +92,16 @@ impl PeerStatus {
         replace(&mut self.role, news.role);
         replace(&mut self.link, news.link);
         replace(&mut self.power, news.power);
+        #[cfg(feature = "server")]
         replace(&mut self.battery, news.battery);
         replace(&mut self.saver, news.saver);
+        #[cfg(feature = "server")]
         replace(&mut self.up_kbps, news.up_kbps);
+        #[cfg(feature = "server")]
         replace(&mut self.slots, news.slots);
+        #[cfg(feature = "server")]
         replace(&mut self.region, news.region);
+        #[cfg(feature = "server")]
         replace(&mut self.loss_ppm, news.loss_ppm);
     }
 }
@@ -124,6 +136,7 @@ impl Word for Power {
 
 impl Read for PeerStatus {
     fn read(from: &Members<'_>) -> Self {
+        #[cfg(feature = "server")]
         let up_to = |member, max, problem| {
             let number = from.optional_number(member);
             if number > Some(max) {
@@ -131,7 +144,9 @@ impl Read for PeerStatus {
             }
             number
         };
+        #[cfg(feature = "server")]
         let region = from.optional_text("region");
+        #[cfg(feature = "server")]
         if region.as_ref().is_some_and(|region| region.len() > MAX_REGION) {
             from.refuse("region", "longer than 32 bytes");
         }
@@ -140,11 +155,16 @@ impl Read for PeerStatus {
             role: from.known_word("role"),
             link: from.known_word("link"),
             power: from.known_word("power"),
+            #[cfg(feature = "server")]
             battery: up_to("battery", 100, "more than 100"),
             saver: from.optional_bool("saver"),
+            #[cfg(feature = "server")]
             up_kbps: from.optional_number("up_kbps"),
+            #[cfg(feature = "server")]
             slots: from.optional_number("slots"),
+            #[cfg(feature = "server")]
             region,
+            #[cfg(feature = "server")]
             loss_ppm: up_to("loss_ppm", MILLION, "more than 1000000"),
         }
     }
@@ -155,15 +175,22 @@ impl Write for PeerStatus {
         json.optional_word("role", self.role);
         json.optional_word("link", self.link);
         json.optional_word("power", self.power);
+        #[cfg(feature = "server")]
         json.optional_number("battery", self.battery.map(|percent| percent.min(100)));
         if let Some(saver) = self.saver {
             json.name("saver").bool(saver);
         }
+        #[cfg(feature = "server")]
         json.optional_number("up_kbps", self.up_kbps);
+        #[cfg(feature = "server")]
         json.optional_number("slots", self.slots);
         // One that is too long would make the whole message unreadable.
-        let region = self.region.as_deref().filter(|region| region.len() <= MAX_REGION);
-        json.optional_text("region", region);
+        #[cfg(feature = "server")]
+        json.optional_text(
+            "region",
+            self.region.as_deref().filter(|region| region.len() <= MAX_REGION),
+        );
+        #[cfg(feature = "server")]
         json.optional_number("loss_ppm", self.loss_ppm.map(|loss| loss.min(MILLION)));
     }
 }

@@ -6,6 +6,7 @@ use ppspp::live::SignatureAlgorithm;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
+use web_sys::RtcPeerConnection;
 
 #[wasm_bindgen]
 extern "C" {
@@ -41,6 +42,15 @@ extern "C" {
     /// 16 bytes that nobody can guess. WebCrypto's random numbers are there in every context.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn random(this: &Page) -> Uint8Array;
+
+    /// What the viewer has had of this source so far: `startupMs`, `stalls`, `stallMs`, `liveLatencyMs`; `null` or absent
+    /// is unknown.
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn experience(this: &Page) -> JsValue;
+
+    /// What our end of a connection in use is: 1 an interface of our own, 2 seen from outside a NAT, 3 a relay's; else 0.
+    #[wasm_bindgen(method, structural, js_name = candidateType)]
+    pub(crate) fn candidate_type(this: &Page, connection: &RtcPeerConnection) -> u32;
 
     /// A transfer under way.
     #[derive(Clone)]

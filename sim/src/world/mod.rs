@@ -429,7 +429,6 @@ impl World {
             self.swarm_input(who, Input::Timeout);
         }
         if self.peers[who as usize].client_due <= now {
-            self.report_to_tracker(who);
             self.client_input(who, client::Input::Timeout);
         }
         if self.peers[who as usize].find_due <= now {

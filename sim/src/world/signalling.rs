@@ -146,6 +146,7 @@ impl World {
                 peer.expect_until = NOT_EXPECTED;
                 self.update_prospects(who);
             }
+            Output::ReportDue => self.report_to_tracker(who),
             Output::OffersSent(_) => {}
         }
     }
@@ -175,8 +176,8 @@ impl World {
         self.settle(who);
     }
 
-    /// Keeps what the client's next report says up to date.
-    pub(super) fn report_to_tracker(&mut self, who: u32) {
+    /// What the client's report says.
+    fn report_to_tracker(&mut self, who: u32) {
         let peer = &self.peers[who as usize];
         let stat = Stat {
             swarm_id: self.swarm_hex.clone(),

@@ -10,7 +10,7 @@ use crate::response::Response;
 use crate::status::PeerStatus;
 use crate::{
     ECDSA_P256, KEY_BLOB_LEN, NONCE_LEN, SUPPORTS_CERT, SUPPORTS_CONFIG, SUPPORTS_OFFERS, SUPPORTS_SIGNAL,
-    SUPPORTS_STATUS, WANT_CERT, auth_signing_input, decode_base64url, encode_base64url, tracker_origin,
+    SUPPORTS_STATUS, WANT_CERT, decode_base64url, encode_base64url, tracker_origin,
 };
 
 impl Client {
@@ -20,18 +20,12 @@ impl Client {
             return;
         }
         let nonce = decode_base64url(&hello.nonce).and_then(|nonce| <[u8; NONCE_LEN]>::try_from(nonce).ok());
-        let origin = tracker_origin(self.url());
-        let (Some(nonce), Some(origin)) = (nonce, origin) else {
+        let (Some(nonce), Some(_)) = (nonce, tracker_origin(self.url())) else {
             self.lose(
                 "HELLO without a nonce of 32 bytes, or URL without origin",
                 0,
                 true,
             );
-            return;
-        };
-        let token = self.config.token.as_deref().unwrap_or_default();
-        // The peer ID is a hash of ours, so its form is right.
-        let Some(bytes) = auth_signing_input(&nonce, &origin, &self.peer_id, token) else {
             return;
         };
         self.time_offset_ms = (hello.time as i64).saturating_sub((self.now / 1000) as i64);
@@ -42,21 +36,24 @@ impl Client {
             .and_then(|key| decode_base64url(&key))
             .filter(|key| key.len() == KEY_BLOB_LEN && key[0] == ECDSA_P256);
         self.status_changed = self.status != PeerStatus::default();
-        self.attempt = self.attempt.wrapping_add(1);
         self.state = State::Signing {
             deadline: self.now + SIGN_TIMEOUT,
         };
-        self.outputs.push_back(Output::SignAuth {
-            attempt: self.attempt,
-            bytes,
-        });
+        self.sign();
     }
 
-    /// The proof is signed: register.
+    /// The proof is signed: register, or show a new token.
     pub(super) fn signed(&mut self, attempt: u32, sig: &[u8]) {
-        if !matches!(self.state, State::Signing { .. }) || attempt != self.attempt {
+        if attempt != self.attempt {
             return;
         }
+        match self.state {
+            State::Signing { .. } => self.state = State::Joining,
+            // What the token allows counts for all swarms, so all are joined with it.
+            State::Joined { .. } => self.announced.clear(),
+            _ => return,
+        }
+        self.attempt = self.attempt.wrapping_add(1);
         let actions = self.actions();
         if actions.is_empty() {
             return;
@@ -76,7 +73,6 @@ impl Client {
             SUPPORTS_CONFIG,
         ];
         let supports = supports.map(str::to_owned).to_vec();
-        self.state = State::Joining;
         self.send_connect_with(
             actions,
             RequestExt {
@@ -107,6 +103,8 @@ impl Client {
                     self.send_connect(actions);
                 } else if self.wanted.is_empty() {
                     self.go_idle();
+                } else if !self.token_shown && self.config.token.is_some() {
+                    self.sign();
                 }
             }
             _ => {}
@@ -127,12 +125,10 @@ impl Client {
                 ext.want = vec![WANT_CERT.to_owned()];
             }
         }
-        let peer_num = wants_peers.then(|| PeerNum {
-            peer_count: Some(self.config.peer_count),
-            ..PeerNum::default()
-        });
+        let peer_num = wants_peers.then(|| PeerNum::of(self.config.peer_count));
         let connect = Connect {
             peer_num,
+            #[cfg(feature = "server")]
             peer_addr: Vec::new(),
             swarm_action: actions.clone(),
         };

@@ -17,10 +17,12 @@ mod by_swarm;
 mod certificates;
 mod connect;
 mod peers;
+mod reports;
 mod requests;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod token;
 mod types;
 
 use std::collections::VecDeque;
@@ -31,13 +33,13 @@ use certificates::Renewal;
 use requests::{Pending, Requests, What};
 pub use types::{ClientConfig, Input, Output, Status};
 
+use crate::chunk_map::MapReport;
 use crate::error::ErrorCode;
 use crate::event::{Bye, Config, Event};
 use crate::peer::PeerMode;
 use crate::request::{Action, Request, RequestBody, RequestExt, SwarmAction};
 use crate::response::{FromTracker, Response};
 use crate::signal::Signal;
-use crate::stat::Stat;
 use crate::status::PeerStatus;
 use crate::{MAX_SWARMS, is_swarm_id, peer_id_of};
 
@@ -51,6 +53,8 @@ const OPEN_TIMEOUT: u64 = 15 * SECOND;
 const SIGN_TIMEOUT: u64 = 15 * SECOND;
 const DEFAULT_INTERVAL: u64 = 30;
 const FIND_INTERVAL: u64 = 10 * SECOND;
+/// After the first list that names nobody it asks again soon: others may have come in through another node.
+const FIRST_FIND_INTERVAL: u64 = SECOND / 2;
 const MAX_FIND_INTERVAL: u64 = 60 * SECOND;
 /// A session that lived this long was a good one: the next attempt goes to the same tracker, at once.
 const STABLE: u64 = 10 * SECOND;
@@ -82,6 +86,12 @@ struct Member {
     next_find: Timestamp,
     find_interval: u64,
     finding: bool,
+    /// The last list named nobody.
+    alone: bool,
+    /// The chunk that the player needs next.
+    near: Option<u64>,
+    /// What the tracker of this session has been told of our chunks, and when.
+    map: Option<(Timestamp, MapReport)>,
     /// Members of the swarm, as last told.
     size: Option<u64>,
     certificate: Renewal,
@@ -112,10 +122,11 @@ pub struct Client {
     rejoins: u32,
     attempt: u32,
     nonce: Option<[u8; crate::NONCE_LEN]>,
+    /// The token there is has been shown on this socket, or will be with the signature that is being made.
+    token_shown: bool,
     time_offset_ms: i64,
     interval: u64,
     next_report: Timestamp,
-    stats: Vec<Stat>,
     status: PeerStatus,
     /// The tracker of this session has not been told the newest status.
     status_changed: bool,
@@ -162,10 +173,10 @@ impl Client {
             rejoins: 0,
             attempt: 0,
             nonce: None,
+            token_shown: false,
             time_offset_ms: 0,
             interval: DEFAULT_INTERVAL,
             next_report: 0,
-            stats: Vec::new(),
             status: PeerStatus::default(),
             status_changed: false,
             certifies: false,
@@ -234,7 +245,13 @@ impl Client {
                     member.neighbours = peers;
                 }
             }
-            Input::Stats(stats) => self.stats = stats,
+            Input::Stats(stats) => self.report(stats),
+            Input::Near { swarm, chunk } => {
+                if let Some(member) = self.wanted.get_mut(&swarm) {
+                    member.near = Some(chunk);
+                }
+            }
+            Input::Token(token) => self.take_token(token),
             Input::Status(status) => {
                 self.status_changed |= status != self.status;
                 self.status = status;
@@ -301,8 +318,11 @@ impl Client {
             mode,
             neighbours: Vec::new(),
             next_find,
-            find_interval: FIND_INTERVAL,
+            find_interval: FIRST_FIND_INTERVAL,
             finding: false,
+            alone: false,
+            near: None,
+            map: None,
             size: None,
             certificate: Renewal::Never,
         };
@@ -328,6 +348,7 @@ impl Client {
         self.tracker_key = None;
         for member in self.wanted.values_mut() {
             member.finding = false;
+            member.map = None;
             // The next tracker may have another key.
             member.certificate = Renewal::Never;
         }
@@ -527,7 +548,8 @@ impl Client {
             State::Reconnect { at } if self.now >= at => self.open(),
             State::Joined { .. } => {
                 if self.now >= self.next_report {
-                    self.report();
+                    self.next_report = self.now + self.jittered_interval();
+                    self.outputs.push_back(Output::ReportDue);
                 }
                 let now = self.now;
                 let due: Vec<String> = self
@@ -546,26 +568,6 @@ impl Client {
         match self.requests.overdue(self.now) {
             Ok(frames) => self.outputs.extend(frames.into_iter().map(Output::Send)),
             Err(()) => self.lose("request not answered", 0, true),
-        }
-    }
-
-    /// The status, if the tracker has not been told it yet.
-    fn take_status(&mut self) -> Option<PeerStatus> {
-        std::mem::take(&mut self.status_changed).then(|| self.status.clone())
-    }
-
-    fn report(&mut self) {
-        self.next_report = self.now + self.jittered_interval();
-        let announced = &self.announced;
-        let mut stats = std::mem::take(&mut self.stats);
-        stats.retain(|stat| announced.contains_key(&stat.swarm_id));
-        stats.truncate(MAX_SWARMS);
-        let ext = RequestExt {
-            status: self.take_status(),
-            ..RequestExt::default()
-        };
-        if let Err(reason) = self.send(RequestBody::StatReport(stats), ext, What::Report) {
-            self.lose(&reason, 0, true);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::requests::What;
 use super::{
-    Client, FIND_INTERVAL, MAX_FIND_INTERVAL, MAX_LISTED, MAX_RETRY_AFTER, Output, SECOND, State, Timestamp,
-    describe,
+    Client, FIND_INTERVAL, FIRST_FIND_INTERVAL, MAX_FIND_INTERVAL, MAX_LISTED, MAX_RETRY_AFTER, Output,
+    SECOND, State, Timestamp, describe,
 };
 use crate::error::ErrorCode;
 use crate::peer::{PeerInfo, PeerMode, PeerNum};
@@ -51,11 +51,19 @@ impl Client {
                 }
             }
             // Asking again soon makes sense only where there is somebody to be found.
-            member.find_interval = match peers.is_empty() {
-                true => (member.find_interval * 2).min(MAX_FIND_INTERVAL),
-                false => FIND_INTERVAL,
-            };
-            member.next_find = member.next_find.max(self.now + FIND_INTERVAL);
+            member.alone = peers.is_empty();
+            let mut pause = FIND_INTERVAL;
+            if member.alone {
+                pause = member.find_interval * 3 / 4 + self.backoff.below(member.find_interval / 2);
+                let slower = match member.find_interval < FIND_INTERVAL {
+                    true => member.find_interval / 2,
+                    false => member.find_interval,
+                };
+                member.find_interval = (member.find_interval + slower).min(MAX_FIND_INTERVAL);
+            } else {
+                member.find_interval = FIND_INTERVAL;
+            }
+            member.next_find = self.now + pause;
             if !peers.is_empty() {
                 self.outputs.push_back(Output::Peers {
                     swarm: result.swarm_id,
@@ -101,15 +109,21 @@ impl Client {
         };
         member.finding = true;
         let exclude = member.neighbours.clone();
+        // What peers have told of their chunks is a minute old, and the tracker names only those that have told this one:
+        // where there are not many to choose from, anybody is better than nobody.
+        let is_large = member.size > Some(self.config.peer_count);
+        let near = member.near.filter(|_| is_large && !member.alone);
+        if near.is_some() {
+            // If that names nobody, anybody soon.
+            member.find_interval = FIRST_FIND_INTERVAL;
+        }
         let ext = RequestExt {
             exclude,
             offers: self.take_offers(Some(&swarm)),
+            near,
             ..RequestExt::default()
         };
-        let peer_num = Some(PeerNum {
-            peer_count: Some(self.config.peer_count),
-            ..PeerNum::default()
-        });
+        let peer_num = Some(PeerNum::of(self.config.peer_count));
         let find = Find {
             swarm_id: swarm.clone(),
             peer_num,

@@ -78,8 +78,19 @@ pub enum Input {
         /// All of them.
         peers: Vec<String>,
     },
-    /// Statistics for the next report; the newest count.
+    /// The statistics that [`Output::ReportDue`] asks for. A chunk map is left out where the tracker has it, or has been
+    /// told another within the last minute.
     Stats(Vec<Stat>),
+    /// The player needs this chunk next: of a large swarm, peers that have it are wanted.
+    Near {
+        /// The swarm ID, hex.
+        swarm: String,
+        /// The chunk.
+        chunk: u64,
+    },
+    /// A token for closed swarms, in place of the one before: shown at once where the tracker has been shown another,
+    /// and to trackers that refused that.
+    Token(String),
     /// What this peer is and can give: told with the next CONNECT, changes with the next report.
     Status(PeerStatus),
     /// The page goes away: leave everything, now.
@@ -104,6 +115,8 @@ pub enum Output {
         /// What to sign.
         bytes: Vec<u8>,
     },
+    /// It is time to report: hand in [`Input::Stats`], at once, empty if there are none.
+    ReportDue,
     /// Peers of a swarm, without ourselves; each once.
     Peers {
         /// The swarm ID, hex.

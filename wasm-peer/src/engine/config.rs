@@ -2,7 +2,7 @@
 
 use wasm_bindgen::JsValue;
 
-use crate::js::{array, get};
+use crate::js::{array, get, get_text};
 
 /// See js/src/config.ts for what each option means.
 pub(crate) struct Config {
@@ -33,7 +33,7 @@ impl Config {
             max_peers: 16,
             cache_bytes: 128 << 20,
             urgent_window_sec: 6.0,
-            token: get(options, "token").as_string(),
+            token: None,
             relay_only: get(options, "relayOnly").is_truthy(),
         };
         let ice_servers = array(&get(options, "iceServers"));
@@ -51,6 +51,9 @@ impl Config {
         }
         if let Some(upload) = get(options, "upload").as_bool() {
             self.upload = upload;
+        }
+        if let Some(token) = get_text(options, "token") {
+            self.token = Some(token);
         }
         let number = |name, value: &mut f64| {
             if let Some(new) = get(options, name).as_f64() {

@@ -13,6 +13,8 @@ pub(crate) struct Counters {
     pub(crate) uploaded_bytes: u64,
     pub(crate) discarded_bytes: u64,
     pub(crate) bad_chunks: u64,
+    /// Connections that came up.
+    pub(crate) connections: u64,
     /// Live signatures and membership certificates that were not taken.
     pub(crate) refused_signatures: u64,
     pub(crate) refused_certificates: u64,

@@ -197,6 +197,14 @@ impl Inner {
 
     fn load(&self, stream: &Rc<Stream>, load: Load, deadline_ms: f64) {
         stream.last_asked.set(load.segment);
+        stream.asked_at.set(self.clock.now());
+        // Of a live stream nobody has told yet that it has what is new.
+        if stream.entry.vod().is_some()
+            && let Some(network) = self.network()
+        {
+            let chunk = u64::from(load.segment) << stream.entry.segment_bits;
+            network.near(&stream.swarm_id(), chunk);
+        }
         let plain = match &*stream.table.borrow() {
             Table::Plain => true,
             // The table is a round trip away: what is needed at once does not wait for it.

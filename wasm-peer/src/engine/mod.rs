@@ -8,6 +8,7 @@ mod counters;
 mod loading;
 mod networking;
 mod proving;
+mod reporting;
 mod stream;
 mod view;
 
@@ -21,11 +22,12 @@ use wasm_bindgen::JsValue;
 
 use crate::js::{Record, error};
 use crate::net::timer::{Clock, Timer};
-use crate::net::{Lane, LinkId, Network, SwarmReport};
+use crate::net::{Lane, LinkId, Network};
 use crate::page::Page;
 
 pub(crate) use config::Config;
 use counters::Counters;
+use reporting::PageFigures;
 pub(crate) use stream::Location;
 use stream::{Stream, join};
 
@@ -70,6 +72,8 @@ struct Inner {
     /// Payload bytes that may be uploaded now, under a ceiling; and when that was last reckoned.
     upload_budget: Cell<(f64, f64)>,
     next_upload_turn: Cell<f64>,
+    /// What of the page's figures is in the reports of swarms.
+    reported: Cell<PageFigures>,
     /// When (page milliseconds) to look whether there are enough neighbours.
     next_find: Cell<f64>,
     turn: Cell<usize>,
@@ -111,6 +115,7 @@ impl Engine {
                 counters: RefCell::default(),
                 upload_budget: Cell::new((0.0, created)),
                 next_upload_turn: Cell::new(f64::INFINITY),
+                reported: Cell::default(),
                 next_find: Cell::new(f64::INFINITY),
                 turn: Cell::new(0),
                 closed: Cell::new(false),
@@ -289,7 +294,7 @@ impl Inner {
                 self.deliver(stream, segment);
                 self.emit("segment", &detail);
                 self.keep_to_budget();
-                self.report(stream);
+                self.seed_if_complete(stream);
             }
             Event::SegmentFailed { segment } => {
                 let failure = stream.last_failure.borrow().clone();
@@ -405,36 +410,6 @@ impl Inner {
         {
             largest.with_swarm(|swarm| swarm.evict(total - limit));
         }
-    }
-
-    /// Tells the tracker what was done in this swarm, and once everything is here that it seeds.
-    fn report(&self, stream: &Rc<Stream>) {
-        let Some(network) = self.network() else { return };
-        let complete = stream
-            .with_swarm(|swarm| {
-                let held: u64 = swarm.has().count();
-                let segments = swarm.segments();
-                let count = segments.count()?;
-                let chunks = (0..count).filter_map(|segment| segments.chunks_of(segment));
-                Some(held == chunks.map(|chunks| chunks.count()).sum::<u64>())
-            })
-            .flatten()
-            .unwrap_or(false);
-        if complete && !stream.seeding.replace(true) {
-            network.join(&stream.swarm_id(), true);
-        }
-        let reports: Vec<SwarmReport> = self
-            .streams()
-            .iter()
-            .filter(|stream| stream.with_swarm(|_| ()).is_some())
-            .map(|stream| SwarmReport {
-                swarm_id: stream.swarm_id(),
-                uploaded_bytes: stream.uploaded_bytes.get(),
-                downloaded_bytes: stream.p2p_bytes.get(),
-                available_bandwidth: 0,
-            })
-            .collect();
-        network.report(&reports);
     }
 
     // ---- time

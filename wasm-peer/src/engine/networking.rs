@@ -40,6 +40,7 @@ impl Inner {
         }
         if let Some(network) = self.network() {
             network.set_max_peers(max_peers);
+            self.hand_over_token(&network);
         }
         for stream in self.streams() {
             self.input(&stream, Input::Upload(upload));
@@ -74,7 +75,6 @@ impl Inner {
                 ice_servers: config.ice_servers.clone(),
                 max_peers: config.max_peers,
                 relay_only: config.relay_only,
-                token: config.token.clone(),
             }
         };
         let (this, for_events, page) = (self.this.clone(), self.this.clone(), self.page.clone());
@@ -93,6 +93,7 @@ impl Inner {
                         return network.destroy();
                     }
                     network.set_status(own_status());
+                    inner.hand_over_token(&network);
                     inner.next_find.set(inner.clock.now() + FIND_PAUSE);
                     inner.networking.replace(Networking::On(network));
                     for stream in inner.streams() {
@@ -106,12 +107,21 @@ impl Inner {
                     inner.update_prospects();
                     let reason = match get_text(&error, "name").as_deref() {
                         Some("crypto-missing") => "crypto-missing",
+                        Some("token-failed") => "token-failed",
                         _ => "webrtc-missing",
                     };
                     inner.fall_back(reason, &get_text(&error, "message").unwrap_or_default());
                 }
             }
         });
+    }
+
+    /// The token may be a new one.
+    fn hand_over_token(&self, network: &Network) {
+        let token = self.config.borrow().token.clone();
+        if let Some(token) = token {
+            network.set_token(token);
+        }
     }
 
     pub(super) fn stop_network(&self) {
@@ -168,7 +178,11 @@ impl Inner {
                     downloaded: 0,
                     uploaded: 0,
                 };
-                self.counters.borrow_mut().peers.insert(link, neighbour);
+                {
+                    let mut counters = self.counters.borrow_mut();
+                    counters.connections += 1;
+                    counters.peers.insert(link, neighbour);
+                }
                 self.peer_event(&peer.to_string(), "joined", None);
                 let Some(network) = self.network() else { return };
                 for stream in self.streams() {
@@ -267,6 +281,7 @@ impl Inner {
                 let expires = Timestamp(expires.saturating_mul(1_000_000));
                 self.input_to(&swarm, Input::Certificate { certificate, expires });
             }
+            NetEvent::ReportDue => self.report(),
             NetEvent::SwarmSize { swarm, members } => self.input_to(&swarm, Input::SwarmSize(members)),
         }
     }

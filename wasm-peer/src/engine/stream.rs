@@ -11,6 +11,7 @@ use ppspp::swarm::ChunkState;
 use ppspp::{FetchId, Source, Swarm, SwarmId};
 use wasm_bindgen::JsValue;
 
+use super::reporting::PageFigures;
 use crate::js::error;
 use crate::page::Transfer;
 
@@ -97,6 +98,10 @@ pub(crate) struct Stream {
     /// Where each chunk came from, for display: segment → a byte a chunk.
     pub(crate) sources: RefCell<SortedMap<u32, Box<[u8]>>>,
     pub(crate) last_asked: Cell<u32>,
+    /// When (page milliseconds) that was.
+    pub(crate) asked_at: Cell<f64>,
+    /// The part in the page's figures of the times when it was played.
+    pub(crate) figures: Cell<PageFigures>,
     pub(crate) p2p_bytes: Cell<u64>,
     pub(crate) http_bytes: Cell<u64>,
     pub(crate) uploaded_bytes: Cell<u64>,
@@ -118,6 +123,8 @@ impl Stream {
             locations: RefCell::default(),
             sources: RefCell::default(),
             last_asked: Cell::new(0),
+            asked_at: Cell::new(0.0),
+            figures: Cell::default(),
             p2p_bytes: Cell::new(0),
             http_bytes: Cell::new(0),
             uploaded_bytes: Cell::new(0),

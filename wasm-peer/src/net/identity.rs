@@ -10,6 +10,7 @@ use ppspp::live::SignatureAlgorithm;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
+use web_sys::RtcPeerConnection;
 
 use crate::js::error;
 use crate::page::Page;
@@ -53,6 +54,11 @@ impl Identity {
 
     pub(super) fn key_blob(&self) -> &[u8; KEY_BLOB_LEN] {
         &self.key_blob
+    }
+
+    /// What our end of a connection is: see [`Page::candidate_type`].
+    pub(super) fn candidate_type(&self, connection: &RtcPeerConnection) -> usize {
+        self.page.candidate_type(connection) as usize
     }
 
     /// Signature (r‖s) over `message` by this page's key.

@@ -123,7 +123,7 @@ pub(super) struct Link {
     /// When the own status is to be sent, and not before when.
     pub(super) status_due: Cell<Option<f64>>,
     pub(super) status_after: Cell<f64>,
-    pc: RtcPeerConnection,
+    pub(super) pc: RtcPeerConnection,
     control: RtcDataChannel,
     bulk: RtcDataChannel,
     aux: RefCell<Option<RtcDataChannel>>,

@@ -378,11 +378,9 @@ impl Inner {
         {
             self.signal_for(link, Kind::Bye, Some(bye.to_owned()));
         }
+        let broke = matches!(reason, "ice-failed" | "disconnected" | "channel-closed");
         if reason != REPLACED {
-            let outcome = match reason {
-                "ice-failed" | "disconnected" | "channel-closed" => Outcome::Broke,
-                _ => Outcome::Ended,
-            };
+            let outcome = if broke { Outcome::Broke } else { Outcome::Ended };
             let now = self.clock.timestamp();
             self.neighbourhood.borrow_mut().closed(now, &link.peer, outcome);
         }
@@ -394,6 +392,9 @@ impl Inner {
             });
             self.neighbours_changed();
         } else {
+            if broke || reason == "timeout" {
+                self.failed.set(self.failed.get() + 1);
+            }
             self.emit(NetEvent::Connecting);
         }
     }

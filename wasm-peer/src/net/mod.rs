@@ -33,7 +33,7 @@ use web_sys::{RtcConfiguration, RtcPeerConnection};
 
 use ppspp::neighbourhood::{Hints, Limits, Neighbourhood, Source};
 pub use ppspp::{LinkId, PeerId, SwarmId};
-pub use tracker_protocol::PeerStatus;
+pub use tracker_protocol::{PeerStatus, Stat};
 
 use identity::Identity;
 use link::{Link, LinkSink, Remains};
@@ -105,6 +105,8 @@ pub enum NetEvent {
         /// Its last second, Unix time by the tracker's clock.
         expires: u64,
     },
+    /// The tracker is to be told how it goes: [`Network::report`].
+    ReportDue,
     /// How many members the tracker knows in a swarm.
     SwarmSize {
         /// The swarm.
@@ -134,8 +136,6 @@ pub struct NetConfig {
     pub max_peers: usize,
     /// Connect through relays only, so that peers do not learn our address.
     pub relay_only: bool,
-    /// Token for closed swarms.
-    pub token: Option<String>,
 }
 
 impl Default for NetConfig {
@@ -145,22 +145,8 @@ impl Default for NetConfig {
             ice_servers: JsValue::UNDEFINED,
             max_peers: 16,
             relay_only: false,
-            token: None,
         }
     }
-}
-
-/// What a peer has done in one swarm since it joined, for the tracker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SwarmReport {
-    /// The swarm.
-    pub swarm_id: SwarmId,
-    /// Media bytes sent to peers.
-    pub uploaded_bytes: u64,
-    /// Media bytes received from peers.
-    pub downloaded_bytes: u64,
-    /// Upload bandwidth to spare, bit/s; 0 when unknown.
-    pub available_bandwidth: u64,
 }
 
 /// A page's connections. A cheap handle: clones are the same network.
@@ -185,6 +171,8 @@ struct Inner {
     delivery_due: Cell<bool>,
 
     links: RefCell<Vec<Rc<Link>>>,
+    /// Connections that did not come up.
+    failed: Cell<u32>,
     next_link: Cell<u32>,
     /// Receives the events of all links.
     sink: LinkSink,
@@ -238,6 +226,7 @@ impl Network {
                 delivering: Cell::new(false),
                 delivery_due: Cell::new(false),
                 links: RefCell::default(),
+                failed: Cell::new(0),
                 next_link: Cell::new(1),
                 sink: Rc::new(move |link, event| {
                     if let Some(inner) = for_links.upgrade() {
@@ -366,9 +355,26 @@ impl Network {
         self.inner.relay.borrow().refused()
     }
 
-    /// What the next periodic report to the tracker says; replaces what was given before.
-    pub fn report(&self, swarms: &[SwarmReport]) {
-        self.inner.report(swarms);
+    /// Connections that did not come up, since the network was made.
+    pub fn failed(&self) -> u32 {
+        self.inner.failed.get()
+    }
+
+    /// Answers [`NetEvent::ReportDue`]: what this peer has done in its swarms since it joined. Their IDs and the number of
+    /// neighbours are put into the statistics here.
+    pub fn report(&self, stats: Vec<(SwarmId, Stat)>) {
+        self.inner.report(stats);
+        self.inner.deliver_later();
+    }
+
+    /// The player needs this chunk of a swarm next.
+    pub fn near(&self, swarm_id: &SwarmId, chunk: u64) {
+        self.inner.near(swarm_id, chunk);
+    }
+
+    /// The token for closed swarms, in place of the one before.
+    pub fn set_token(&self, token: String) {
+        self.inner.set_token(token);
         self.inner.deliver_later();
     }
 

@@ -1,24 +1,24 @@
 //! The tracker's socket: drives the tracker client's state machine over a WebSocket.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 
 use js_sys::JsString;
 use ppspp::neighbourhood::{Hints, Source};
 use ppspp::{PeerId, SwarmId};
 use tracker_protocol::client::{Client, ClientConfig, Input, Output, Status};
-use tracker_protocol::{MAX_FRAME, PeerMode, Role, SUBPROTOCOL, Signal, Stat, to_hex};
+use tracker_protocol::{CandidateTypes, MAX_FRAME, PeerMode, Role, SUBPROTOCOL, Signal, Stat, to_hex};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, WebSocket};
 
 use super::identity::Identity;
-use super::link::{Phase, Remains};
+use super::link::{Link, Phase, Remains};
 use super::timer::Clock;
-use super::{Inner, NetConfig, NetEvent, SwarmReport};
+use super::{Inner, NetConfig, NetEvent};
 use crate::js::{JsClosure, get_text};
 
-/// Longest reason of a lost tracker that is passed on, characters.
+/// Longest reason of a lost tracker that is passed on, bytes.
 const MAX_REASON: usize = 200;
 
 /// The client's machine and the socket it has open.
@@ -37,8 +37,7 @@ impl Tracker {
     pub(super) fn new(config: &NetConfig, identity: &Identity) -> Tracker {
         let tiers = config.trackers.iter().map(|url| vec![url.clone()]).collect();
         let seed = identity.random_seed();
-        let mut settings = ClientConfig::new(tiers, identity.key_blob().to_vec(), seed);
-        settings.token.clone_from(&config.token);
+        let settings = ClientConfig::new(tiers, identity.key_blob().to_vec(), seed);
         Tracker {
             client: RefCell::new(Client::new(settings)),
             socket: RefCell::default(),
@@ -178,23 +177,39 @@ impl Inner {
         self.tell_tracker(Input::SendSignal(Box::new(signal)));
     }
 
-    pub(super) fn report(&self, swarms: &[SwarmReport]) {
-        let stats = swarms.iter().map(|swarm| Stat {
-            swarm_id: to_hex(swarm.swarm_id.as_ref()),
-            uploaded_bytes: swarm.uploaded_bytes,
-            downloaded_bytes: swarm.downloaded_bytes,
-            available_bandwidth: swarm.available_bandwidth,
-            concurrent_links: self.neighbours(&swarm.swarm_id).len() as u64,
-            ..Stat::default()
+    pub(super) fn report(&self, stats: Vec<(SwarmId, Stat)>) {
+        let stats = stats.into_iter().map(|(swarm, mut stat)| {
+            let neighbours = self.neighbours(&swarm);
+            let mut kinds = [0; 4];
+            for link in &neighbours {
+                kinds[self.identity.candidate_type(&link.pc) & 3] += 1;
+            }
+            if let Some(qos) = &mut stat.ext.qos {
+                let [_, host, srflx, relay] = kinds;
+                qos.cand = CandidateTypes { host, srflx, relay };
+            }
+            stat.swarm_id = to_hex(swarm.as_ref());
+            stat.concurrent_links = neighbours.len() as u64;
+            stat
         });
         self.tell_tracker(Input::Stats(stats.collect()));
+    }
+
+    pub(super) fn near(&self, swarm: &SwarmId, chunk: u64) {
+        let swarm = to_hex(swarm.as_ref());
+        self.hand_in(Input::Near { swarm, chunk });
+    }
+
+    pub(super) fn set_token(&self, token: String) {
+        self.tell_tracker(Input::Token(token));
     }
 
     /// The links that are up have changed.
     pub(super) fn neighbours_changed(&self) {
         let swarms = self.tracker.swarms.borrow().clone();
         for (swarm, _) in swarms {
-            let peers = self.neighbours(&swarm);
+            let neighbours = self.neighbours(&swarm);
+            let peers = neighbours.iter().map(|link| to_hex(&link.peer.0)).collect();
             self.hand_in(Input::Neighbours {
                 swarm: to_hex(swarm.as_ref()),
                 peers,
@@ -204,11 +219,11 @@ impl Inner {
     }
 
     /// Connected peers that are known to be in `swarm`.
-    fn neighbours(&self, swarm: &SwarmId) -> Vec<String> {
+    fn neighbours(&self, swarm: &SwarmId) -> Vec<Rc<Link>> {
         let (links, known) = (self.links.borrow(), self.neighbourhood.borrow());
         let up = links.iter().filter(|link| link.phase.get() == Phase::Up);
         up.filter(|link| link.swarm == *swarm || known.is_in(&link.peer, swarm))
-            .map(|link| to_hex(&link.peer.0))
+            .cloned()
             .collect()
     }
 
@@ -276,6 +291,7 @@ impl Inner {
                     }
                 });
             }
+            Output::ReportDue => self.emit(NetEvent::ReportDue),
             Output::Peers { swarm, peers } => {
                 let Some(swarm) = SwarmId::from_hex(&swarm) else {
                     return;
@@ -417,8 +433,10 @@ fn join_input(swarm_id: &SwarmId, seeder: bool) -> Input {
 }
 
 fn bounded(mut reason: String) -> String {
-    if let Some((end, _)) = reason.char_indices().nth(MAX_REASON) {
-        reason.truncate(end);
+    let mut end = MAX_REASON;
+    while !reason.is_char_boundary(end.min(reason.len())) {
+        end -= 1;
     }
+    reason.truncate(end);
     reason
 }
