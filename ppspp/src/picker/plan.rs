@@ -25,8 +25,8 @@ const ORIGIN_SLACK: Duration = Duration::from_millis(1500);
 const LIVE_ORIGIN_SLACK: Duration = Duration::from_millis(500);
 /// An origin fetch before anything was measured.
 const UNKNOWN_FETCH: Duration = Duration::from_millis(700);
-/// A live chunk is asked of nobody who would need longer for it, in seconds, than this or half of a segment's pace.
-const LIVE_ANSWER: f64 = 3.0;
+/// A live chunk is asked of nobody who would need longer for it than this or half of a segment's pace.
+const LIVE_ANSWER: Duration = Duration::from_secs(3);
 /// How many segments ahead of a known one the time of another is reckoned.
 const FORESEEABLE: u32 = 4;
 
@@ -47,6 +47,23 @@ impl Lane<'_> {
         (self.queued + bytes) / self.rate + self.round_trip
     }
 
+    /// Whether this peer or the other is asked sooner.
+    pub(super) fn by_cost(&self, other: &Self, bytes: usize) -> Ordering {
+        self.cost(bytes as f64).total_cmp(&other.cost(bytes as f64))
+    }
+
+    /// It is asked for so many bytes more.
+    pub(super) fn take(&mut self, bytes: usize, now: Timestamp) -> Asked {
+        self.room = self.room.saturating_sub(bytes);
+        self.queued += bytes as f64;
+        Asked {
+            link: self.link,
+            sent: now,
+            expected: self.completion(0.0),
+            again: false,
+        }
+    }
+
     /// The lower, the sooner this peer is asked.
     pub(super) fn cost(&self, bytes: f64) -> f64 {
         self.completion(bytes) * self.reluctance
@@ -60,6 +77,24 @@ pub(super) struct Asked {
     pub(super) sent: Timestamp,
     /// When it should be here, in seconds from now.
     pub(super) expected: f64,
+    /// Of more than one.
+    pub(super) again: bool,
+}
+
+impl Asked {
+    /// Two peers were asked for a chunk: the one who brings it first counts, and the latest request.
+    pub(super) fn beside(self, other: Self) -> Self {
+        let first = if other.expected < self.expected {
+            other
+        } else {
+            self
+        };
+        Self {
+            sent: self.sent.max(other.sent),
+            again: true,
+            ..first
+        }
+    }
 }
 
 /// One run of the picker.
@@ -88,7 +123,17 @@ impl<'a> Plan<'a> {
                         .saturating_sub(now.since(request.sent))
                         .as_secs_f64();
                 let (link, sent) = (channel.link, request.sent);
-                asked.insert(request.chunk, Asked { link, sent, expected });
+                let new = Asked {
+                    link,
+                    sent,
+                    expected,
+                    again: false,
+                };
+                let all = match asked.get(request.chunk) {
+                    Some(other) => new.beside(*other),
+                    None => new,
+                };
+                asked.insert(request.chunk, all);
             }
             if channel.choked || channel.resting_until > now {
                 continue;
@@ -218,8 +263,11 @@ impl<'a> Plan<'a> {
             self.fetch(segment, demand, missing, URGENT_FETCHES);
             return;
         }
-        if self.view.live.is_some() {
+        if let Some(patience) = self.patience(demand) {
             missing.iter().for_each(|chunk| self.move_over(*chunk));
+            if left <= patience && !demand.ahead {
+                missing.iter().for_each(|chunk| self.ask_another(*chunk, left));
+            }
         }
         missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
         self.by_rarity(segment, missing);
@@ -294,13 +342,17 @@ impl<'a> Plan<'a> {
         partly || (others.max(0.0) + bytes) / rate + round_trip > limit.as_secs_f64() * 0.7
     }
 
+    /// How long a peer may need for a live chunk that it is asked for; and where less is left than that, what is late
+    /// is asked of others as well.
+    fn patience(&self, demand: &Demand) -> Option<Duration> {
+        let length = self.view.live?;
+        Some((demand.pace(length) / 2).min(LIVE_ANSWER))
+    }
+
     /// Asks the peer that would have the chunk here first; `false` when nobody with room has it.
     pub(super) fn ask(&mut self, chunk: u32, demand: &Demand) -> bool {
         let bytes = self.view.segments.chunk_length(chunk) as usize;
-        let patience = self
-            .view
-            .live
-            .map(|length| (demand.pace(length).as_secs_f64() / 2.0).min(LIVE_ANSWER));
+        let patience = self.patience(demand).map(|patience| patience.as_secs_f64());
         let best = self
             .lanes
             .iter_mut()
@@ -309,15 +361,9 @@ impl<'a> Plan<'a> {
                 Some(patience) => lane.queued == 0.0 || lane.completion(bytes as f64) <= patience,
                 None => lane.room >= bytes,
             })
-            .min_by(|a, b| a.cost(bytes as f64).total_cmp(&b.cost(bytes as f64)));
+            .min_by(|a, b| a.by_cost(b, bytes));
         let Some(lane) = best else { return false };
-        lane.room = lane.room.saturating_sub(bytes);
-        lane.queued += bytes as f64;
-        let asked = Asked {
-            link: lane.link,
-            sent: self.now,
-            expected: lane.completion(0.0),
-        };
+        let asked = lane.take(bytes, self.now);
         self.scratch.asked.insert(chunk, asked);
         self.scratch.decisions.push(Decision::Request(lane.link, chunk));
         true

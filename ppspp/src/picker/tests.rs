@@ -94,12 +94,95 @@ fn what_waits_at_a_slow_peer_moves_to_the_fastest_that_is_idle() {
         (SLOW, &[0, 1], LONG),
         (FAST / 2, &[], LONG),
         (FAST, &[], LONG),
-        // The fastest of all has something to do.
-        (4 * FAST, &[2], JUST_NOW),
+        // This one has something to do.
+        (FAST, &[2], JUST_NOW),
     ]);
     let (slow, fast) = (LinkId(0), LinkId(2));
     let decisions = vec![Decision::Cancel(slow, 1), Decision::Request(fast, 1)];
     assert_eq!(moved_over(&channels), (decisions, fast));
+}
+
+#[test]
+fn what_waits_at_a_slow_peer_moves_to_a_busy_one_that_is_much_faster() {
+    let channels = neighbours(&[(SLOW, &[0, 1], LONG), (FAST, &[2], JUST_NOW)]);
+    let (slow, fast) = (LinkId(0), LinkId(1));
+    let decisions = vec![Decision::Cancel(slow, 1), Decision::Request(fast, 1)];
+    assert_eq!(moved_over(&channels), (decisions, fast));
+}
+
+/// Who is asked for chunk 1 besides, with so much time left.
+fn asked_besides(channels: &SortedMap<LinkId, Channel>, left: Duration) -> Vec<Decision> {
+    let scratch = planned(channels, &Origin::default(), 0, |plan| {
+        plan.ask_another(1, left);
+        // And not yet another in the same go.
+        plan.ask_another(1, left);
+    });
+    scratch.decisions
+}
+
+#[test]
+fn what_is_late_is_asked_of_one_more() {
+    let second = Duration::from_secs(1);
+    // It is on its way from there, but who knows.
+    let waits = (SLOW, &[1][..], LONG);
+    let others = [(FAST, &[][..], LONG), (2 * FAST, &[2][..], JUST_NOW)];
+    let channels = neighbours(&[waits, others[0], others[1]]);
+    let besides = vec![Decision::Request(LinkId(1), 1)];
+    assert_eq!(asked_besides(&channels, second), besides);
+    // Both were asked: the third is, where the second was so long ago.
+    let again = |since| neighbours(&[waits, (FAST, &[1], since), (FAST, &[2], JUST_NOW)]);
+    assert_eq!(
+        asked_besides(&again(LONG), second),
+        [Decision::Request(LinkId(2), 1)]
+    );
+    assert_eq!(asked_besides(&again(SHORT), second), []);
+    // It would come too late from everybody else.
+    assert_eq!(asked_besides(&channels, Duration::from_millis(50)), []);
+    let slower = neighbours(&[waits, (SLOW / 2, &[], LONG)]);
+    assert_eq!(asked_besides(&slower, second), []);
+    // It has only just been asked for, or of nobody.
+    let just = neighbours(&[(SLOW, &[1], SHORT), others[0]]);
+    assert_eq!(asked_besides(&just, second), []);
+    assert_eq!(asked_besides(&neighbours(&others), second), []);
+}
+
+#[test]
+fn of_two_who_were_asked_the_sooner_counts() {
+    let channels = neighbours(&[(FAST, &[1], LONG), (SLOW, &[0, 1], SHORT)]);
+    let scratch = planned(&channels, &Origin::default(), 0, |_| {});
+    let asked = scratch.asked.get(1).unwrap();
+    assert_eq!((asked.link, asked.sent), (LinkId(0), ago(SHORT)));
+}
+
+#[test]
+fn what_was_late_once_is_given_up_for_the_origin_near_its_deadline() {
+    let given_up = |of: &[(u32, &[u32], Duration)]| {
+        let left = Duration::from_millis(600);
+        let scratch = planned(&neighbours(of), &Origin::default(), 0, |plan| {
+            plan.give_up_late(&[1], left, false);
+        });
+        !scratch.decisions.is_empty()
+    };
+    assert!(!given_up(&[(FAST, &[1], JUST_NOW)]));
+    assert!(given_up(&[(SLOW, &[1], JUST_NOW)]));
+    assert!(given_up(&[(FAST, &[1], LONG), (FAST, &[1], JUST_NOW)]));
+}
+
+#[test]
+fn little_time_is_when_the_slowest_answer_would_be_too_late() {
+    let channels = neighbours(&[(SLOW, &[1], LONG), (FAST, &[], LONG)]);
+    let besides = |left, ahead| {
+        let mut demand = Demand::new(NOW + left, NOW);
+        demand.ahead = ahead;
+        let mut origin = Origin::default();
+        origin.measured(10_000_000);
+        let scratch = planned(&channels, &origin, 0, |plan| plan.segment(0, &demand));
+        scratch.decisions.contains(&Decision::Request(LinkId(1), 1))
+    };
+    // Segments of two seconds: half of that.
+    assert!(besides(Duration::from_millis(1000), false));
+    assert!(!besides(Duration::from_millis(1001), false));
+    assert!(!besides(Duration::from_millis(1000), true));
 }
 
 /// Is the origin, which gives so many bytes a second, asked for a segment that is needed in a second?
@@ -161,8 +244,8 @@ fn a_chunk_stays_where_moving_it_brings_nothing() {
     assert_eq!(moved_over(&neighbours(&[(SLOW, &[0, 1], SHORT), idle])), STAYS);
     // It is the only one there: on its way by now.
     assert_eq!(moved_over(&neighbours(&[(SLOW, &[1], LONG), idle])), STAYS);
-    // Nobody is idle.
-    let busy = (FAST, &[2][..], JUST_NOW);
+    // It would come sooner from one that is busy, but not much.
+    let busy = (3 * SLOW / 2, &[2][..], JUST_NOW);
     assert_eq!(moved_over(&neighbours(&[(SLOW, &[0, 1], LONG), busy])), STAYS);
     // Who is idle is slower still.
     let slower = (SLOW / 10, &[][..], LONG);
