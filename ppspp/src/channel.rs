@@ -390,6 +390,11 @@ impl Channel {
         self.requests.len() < before
     }
 
+    /// Is this chunk on its way from here, as far as we know?
+    pub(crate) fn has_asked(&self, chunk: u32) -> bool {
+        self.requests.iter().any(|request| request.chunk == chunk)
+    }
+
     /// How long nothing has come although something was asked for.
     pub(crate) fn silence(&self, now: Timestamp) -> Duration {
         self.requests.first().map_or(Duration::ZERO, |oldest| {
