@@ -9,6 +9,8 @@
 //!   faults: everything read is bounded and checked.
 //! * `engine` and `task`: the only part that waits for the network.
 
+mod address;
+mod connection;
 mod engine;
 mod letter;
 mod metrics;
@@ -26,7 +28,7 @@ use tracker_protocol::server::Timestamp;
 use tracker_protocol::{Signal, to_hex};
 
 use crate::limits::Rate;
-pub(crate) use engine::{is_engine_url, public_url};
+pub(crate) use address::{Address, is_engine_url, is_secure};
 pub(crate) use letter::Letter;
 pub(crate) use metrics::{ClusterMetrics, Loss};
 use routes::Routes;

@@ -213,7 +213,7 @@ pub struct Server {
     shared: Arc<Shared>,
     shutdown: Shutdown,
     /// Where it is one node of a cluster.
-    outbox: Option<Outbox>,
+    outbox: Option<(cluster::Address, Outbox)>,
     management: Option<Management>,
     workers: Workers,
 }
@@ -254,10 +254,10 @@ impl Server {
             metrics.map_read(source.name(), MapRead::Loaded);
         }
         let mut outbox = None;
-        if config.cluster.is_some() {
+        if let Some(engine) = cluster::Address::read(&config)? {
             let (cluster, letters) = Cluster::new(&mut rng()?, config.signals, metrics.cluster.clone());
             registry.set_cluster(cluster);
-            outbox = Some(letters);
+            outbox = Some((engine, letters));
         }
         let management = Management::bind(&config.management).await?;
         let log = Arc::new(EventLog::default());
@@ -338,7 +338,7 @@ impl Server {
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let timers = tokio::spawn(expire(shared.clone()));
         let config = shared.config();
-        let clustered = config.cluster.clone().zip(self.outbox).map(|(engine, outbox)| {
+        let clustered = self.outbox.map(|(engine, outbox)| {
             let node_url = config.node_url.clone();
             tokio::spawn(cluster::run(shared.clone(), engine, node_url, outbox))
         });

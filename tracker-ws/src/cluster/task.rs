@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::engine::{Engine, Found};
-use super::{Letter, Loss, Outbox, Sample, public_url};
+use super::{Address, Letter, Loss, Outbox, Sample};
 use crate::clock::micros;
 use crate::server::Shared;
 
@@ -29,17 +29,17 @@ const LETTERS: usize = 64;
 /// The first and the longest pause before a connection is tried again; each is half as long at least, and random.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 
-/// Keeps this node in its cluster, for ever. `url` is the engine's, `node_url` how clients reach this node.
-pub(crate) async fn run(shared: Arc<Shared>, url: String, node_url: Option<String>, mut outbox: Outbox) {
+/// Keeps this node in its cluster, for ever. `node_url` is how clients reach this node.
+pub(crate) async fn run(shared: Arc<Shared>, engine: Address, node_url: Option<String>, mut outbox: Outbox) {
     let Some((node, metrics)) = shared.registry().cluster_identity() else {
         return;
     };
-    let name = public_url(&url);
+    let name = engine.name.as_str();
     tracing::info!(node = &*node, engine = name, "one of a cluster");
     let mut pause = PAUSES.0;
     loop {
         let (inbox, letters) = mpsc::channel(INBOX);
-        let connecting = Engine::connect(&url, &node, inbox, metrics.clone());
+        let connecting = Engine::connect(&engine, &node, inbox, metrics.clone());
         let error = match meanwhile(&mut outbox, &metrics, connecting).await {
             Ok(engine) => {
                 pause = PAUSES.0;

@@ -12,7 +12,7 @@ use crate::engine::Redis;
 use crate::peer::*;
 use crate::process::spawn_with;
 
-fn node(engine: &str) -> Config {
+pub fn node(engine: &str) -> Config {
     Config {
         cluster: Some(engine.to_owned()),
         ..config()
@@ -25,7 +25,7 @@ fn now() -> Instant {
 }
 
 /// Asks for peers until the list is as wanted.
-async fn until(what: &str, peer: &mut TestPeer, wanted: impl Fn(&[&str]) -> bool) {
+pub async fn until(what: &str, peer: &mut TestPeer, wanted: impl Fn(&[&str]) -> bool) {
     within(what, async {
         loop {
             let response = peer.find(A, None).await;
@@ -38,22 +38,33 @@ async fn until(what: &str, peer: &mut TestPeer, wanted: impl Fn(&[&str]) -> bool
     .await;
 }
 
-async fn until_listed(peer: &mut TestPeer, other: &str) {
+pub async fn until_listed(peer: &mut TestPeer, other: &str) {
     until("listed", peer, |list| list.contains(&other)).await;
 }
 
-async fn until_alone(peer: &mut TestPeer) {
+pub async fn until_alone(peer: &mut TestPeer) {
     until("alone", peer, |list| list.is_empty()).await;
 }
 
+/// A peer of each, that see each other.
+pub async fn pair(first: &str, second: &str) -> (TestPeer, TestPeer) {
+    let (mut a, mut b) = (
+        TestPeer::joined(first, 1).await,
+        TestPeer::joined(second, 2).await,
+    );
+    until_listed(&mut b, a.id()).await;
+    until_listed(&mut a, b.id()).await;
+    (a, b)
+}
+
 /// The value of a metric.
-async fn metric(url: &str, name: &str) -> u64 {
+pub async fn metric(url: &str, name: &str) -> u64 {
     let text = crate::http::get(url, "/metrics").await;
     let line = text.lines().find(|line| line.starts_with(name));
     line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
-async fn until_metric(url: &str, name: &str, value: u64) {
+pub async fn until_metric(url: &str, name: &str, value: u64) {
     within(name, async {
         while metric(url, name).await < value {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -63,7 +74,7 @@ async fn until_metric(url: &str, name: &str, value: u64) {
 }
 
 /// The offer goes over, and the answer comes back.
-async fn connects(from: &mut TestPeer, to: &mut TestPeer, oid: &str) {
+pub async fn connects(from: &mut TestPeer, to: &mut TestPeer, oid: &str) {
     let offer = from.signal(Kind::Offer, to.id(), oid);
     assert_eq!(from.relay(offer.clone()).await.code, ErrorCode::NoError);
     assert_eq!(to.pushed().await, offer);
@@ -202,12 +213,7 @@ async fn what_a_killed_node_has_told_is_gone_in_time() {
 async fn without_their_engine_nodes_are_islands_and_heal() {
     let mut redis = Redis::start().await;
     let (first, second) = (start(node(&redis.url())).await, start(node(&redis.url())).await);
-    let (mut a, mut b) = (
-        TestPeer::joined(&first, 1).await,
-        TestPeer::joined(&second, 2).await,
-    );
-    until_listed(&mut a, b.id()).await;
-    until_listed(&mut b, a.id()).await;
+    let (mut a, mut b) = pair(&first, &second).await;
     redis.kill().await;
     until_alone(&mut a).await;
     until_alone(&mut b).await;

@@ -10,6 +10,8 @@ mod cluster;
 mod conformance;
 mod drain;
 mod engine;
+mod engine_cluster;
+mod engine_tls;
 mod front_settings;
 mod http;
 mod lifetime;

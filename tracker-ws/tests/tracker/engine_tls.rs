@@ -1,0 +1,137 @@
+//! The way to the engine: TLS, users, several servers by name.
+
+use std::net::TcpListener;
+
+use tracker_ws::{Config, Server};
+
+use crate::cluster::{connects, metric, node, pair, until_metric};
+use crate::engine::Redis;
+use crate::peer::*;
+use crate::tls::Identity;
+
+/// Ports that nobody listens on.
+pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    let listeners = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners
+        .each_ref()
+        .map(|listener: &TcpListener| listener.local_addr().unwrap().port())
+}
+
+/// What `docs/cluster.md` says is enough.
+const USER: &str = "tracker on >s,ecret ~shoal:* &shoal:* -@all +@read +@write +@pubsub +@connection";
+
+/// An engine that wants TLS, a certificate and a user; its port.
+async fn strict(server: &Identity, client: &Identity) -> (Redis, u16) {
+    let [port] = free_ports();
+    let (certificate, key, ca) = (server.certificate(), server.key(), client.certificate());
+    let (port_text, users) = (port.to_string(), format!("--user {USER} --user default off"));
+    let mut options = vec![
+        "--tls-port",
+        &port_text,
+        "--tls-cert-file",
+        certificate.to_str().unwrap(),
+        "--tls-key-file",
+        key.to_str().unwrap(),
+        "--tls-ca-cert-file",
+        ca.to_str().unwrap(),
+        "--tls-auth-clients",
+        "yes",
+    ];
+    options.extend(users.split(' '));
+    let redis = Redis::start_with(&options).await;
+    (redis, port)
+}
+
+#[tokio::test]
+async fn an_engine_with_tls_and_users() {
+    let ((server, _), (client, _)) = (Identity::new(), Identity::new());
+    let (_redis, port) = strict(&server, &client).await;
+    let [nobody] = free_ports();
+    // The first of the two is not there.
+    let engine = format!("rediss://tracker:s%2Cecret@127.0.0.1:{nobody},127.0.0.1:{port}");
+    let secure = Config {
+        cluster_ca: Some(server.certificate()),
+        cluster_certificate: Some(client.certificate()),
+        cluster_key: Some(client.key()),
+        ..node(&engine)
+    };
+    let (first, second) = (start(secure.clone()).await, start(secure.clone()).await);
+    let (mut a, mut b) = pair(&first, &second).await;
+    connects(&mut a, &mut b, "one").await;
+    let wrong_user = format!("rediss://tracker:other@127.0.0.1:{port}");
+    for refused in [
+        // Neither an engine that cannot be trusted, nor one that does not trust this node.
+        Config {
+            cluster_ca: Some(client.certificate()),
+            ..secure.clone()
+        },
+        Config {
+            cluster_ca: None,
+            ..secure.clone()
+        },
+        Config {
+            cluster_certificate: None,
+            cluster_key: None,
+            ..secure.clone()
+        },
+        Config {
+            cluster: Some(wrong_user),
+            ..secure.clone()
+        },
+        Config {
+            cluster_ca: None,
+            cluster_certificate: None,
+            cluster_key: None,
+            ..node(&engine.replace("rediss", "redis"))
+        },
+    ] {
+        let url = start(refused).await;
+        until_metric(&url, "tracker_cluster_failures_total", 2).await;
+        assert_eq!(metric(&url, "tracker_cluster_connections_total").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn files_for_tls_are_read_at_the_start() {
+    let (identity, _) = Identity::new();
+    let good = Config {
+        cluster_ca: Some(identity.certificate()),
+        cluster_certificate: Some(identity.certificate()),
+        cluster_key: Some(identity.key()),
+        ..node("rediss://engine.example")
+    };
+    assert!(Server::bind(good.clone()).await.is_ok());
+    for (config, expected) in [
+        (
+            Config {
+                cluster_ca: Some(identity.key()),
+                ..good.clone()
+            },
+            format!(
+                "cluster_ca: {}: has none (PEM, BEGIN CERTIFICATE)",
+                identity.key().display()
+            ),
+        ),
+        (
+            Config {
+                cluster_key: Some(identity.certificate()),
+                ..good.clone()
+            },
+            format!(
+                "cluster_key: {}: has none (PEM, BEGIN PRIVATE KEY)",
+                identity.certificate().display()
+            ),
+        ),
+        (
+            Config {
+                cluster_certificate: Some("/missing/c.pem".into()),
+                ..good.clone()
+            },
+            "cluster_certificate: /missing/c.pem: cannot read it: No such file or directory (os error 2)"
+                .to_owned(),
+        ),
+    ] {
+        let error = Server::bind(config).await.map(drop).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}
