@@ -7,15 +7,18 @@
 //! * [`Cluster`]: what a registry knows of other nodes. No I/O: it is told, and leaves what is to be sent in a queue.
 //! * [`Sample`], [`Letter`]: what nodes write for each other. Nodes trust the engine, but not that another node is without
 //!   faults: everything read is bounded and checked.
+//! * `shared_bans`: bans that one node makes hold on all.
 //! * `engine` and `task`: the only part that waits for the network.
 
 mod address;
 mod connection;
 mod engine;
+mod entry;
 mod letter;
 mod metrics;
 mod routes;
 mod sample;
+mod shared_bans;
 mod task;
 mod view;
 
@@ -90,6 +93,11 @@ impl Cluster {
             metrics,
         };
         (cluster, letters)
+    }
+
+    /// What tells this node's numbers from those of others: of its name, 24 bits.
+    pub(crate) fn number(&self) -> u32 {
+        u32::from_str_radix(&self.id[..6], 16).unwrap_or_default()
     }
 
     pub(crate) fn id(&self) -> &NodeId {

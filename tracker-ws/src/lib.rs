@@ -33,6 +33,7 @@ mod cluster;
 mod config;
 mod cost_map;
 mod event_log;
+mod eviction;
 mod front;
 mod http;
 mod key;

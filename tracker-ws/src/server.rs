@@ -253,9 +253,10 @@ impl Server {
             registry.set_cost_map(Some(Arc::new(map?)));
             metrics.map_read(source.name(), MapRead::Loaded);
         }
-        let mut outbox = None;
+        let (mut outbox, mut bans) = (None, Bans::default());
         if let Some(engine) = cluster::Address::read(&config)? {
             let (cluster, letters) = Cluster::new(&mut rng()?, config.signals, metrics.cluster.clone());
+            bans = Bans::of_node(cluster.number());
             registry.set_cluster(cluster);
             outbox = Some((engine, letters));
         }
@@ -270,7 +271,7 @@ impl Server {
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),
             torrents: Mutex::new(Torrents::new(config.torrents(), rng()?)),
-            bans: Bans::default(),
+            bans,
             log,
             nonces: Mutex::new(Nonces::new(rng()?.random())),
             registry: Mutex::new(registry),

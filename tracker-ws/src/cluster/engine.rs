@@ -7,6 +7,9 @@
 //! | `shoal:swarm:{<swarm>}` | set: nodes that have members of the swarm; 10 s after the last of them wrote |
 //! | `shoal:swarm:{<swarm>}:<node>` | a sample; 3 s |
 //! | channel `shoal:node.<node>` | letters for a node |
+//! | `shoal:{bans}` | hash: who is banned, and a ban; a day |
+//! | `shoal:{bans}:changes` | how often that has changed |
+//! | channel `shoal:{bans}` | bans that are new |
 //!
 //! A node that has died stays in the sets until another one sees that there is nothing behind its name, and takes it out:
 //! one that lives is in again a second later. So no two clocks are ever compared.
@@ -33,6 +36,21 @@ const SAMPLES_READ: usize = 8;
 /// Longest URL of a node, bytes.
 const MAX_URL: usize = 2048;
 const NODES: &str = "shoal:nodes";
+/// The hash, and the channel.
+const BANS: &str = "shoal:{bans}";
+const CHANGES: &str = "shoal:{bans}:changes";
+/// Bans are kept this long after a node has read them.
+const BANS_LIFETIME: Duration = Duration::from_secs(86_400);
+/// About so many bans are read at a time.
+const BANS_READ: usize = 256;
+
+/// Where what the engine says unasked goes.
+#[derive(Clone)]
+pub(super) struct Inbox {
+    pub(super) letters: mpsc::Sender<String>,
+    /// New bans.
+    pub(super) bans: mpsc::Sender<String>,
+}
 
 /// What a node says of itself.
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,11 +91,12 @@ impl Engine {
     pub(super) async fn connect(
         address: &Address,
         node: &NodeId,
-        inbox: mpsc::Sender<String>,
+        inbox: Inbox,
         metrics: ClusterMetrics,
     ) -> RedisResult<Self> {
         let pushes = move |push: PushInfo| deliver(push, &inbox, &metrics);
         let mut connection = Connection::open(address, &(Arc::new(pushes) as _)).await?;
+        connection.subscribe(BANS).await?;
         Ok(Self {
             sharded: connection.subscribe(&channel_of(node)).await?,
             connection,
@@ -97,6 +116,7 @@ impl Engine {
     /// Says that this node lives, and asks who else does.
     pub(super) async fn beat(&mut self, url: Option<&str>) -> RedisResult<Vec<Neighbour>> {
         if self.connection.loses_subscriptions() {
+            self.connection.subscribe(BANS).await?;
             self.sharded = self.connection.subscribe(&channel_of(&self.node)).await?;
         }
         let url = url.map(str::to_owned);
@@ -178,6 +198,66 @@ impl Engine {
         Ok(counts.collect::<Result<_, _>>()?)
     }
 
+    /// How often bans have been written since the engine had none.
+    pub(super) async fn ban_count(&mut self) -> RedisResult<Option<u64>> {
+        let expire = |key| {
+            command("PEXPIRE", key)
+                .arg(BANS_LIFETIME.as_millis() as u64)
+                .take()
+        };
+        let part = vec![expire(BANS), expire(CHANGES), command("GET", CHANGES)];
+        let mut answers = self.connection.run(vec![part]).await?;
+        let count = answers.pop().and_then(|mut answers| answers.pop());
+        Ok(Option::from_redis_value(count.unwrap_or(Value::Nil))?)
+    }
+
+    /// Some of the bans, and the cursor to go on with; 0 at the end.
+    pub(super) async fn some_bans(&mut self, cursor: u64) -> RedisResult<(u64, Vec<String>)> {
+        let scan = command("HSCAN", BANS)
+            .arg(cursor)
+            .arg("COUNT")
+            .arg(BANS_READ)
+            .take();
+        let mut answers = self.connection.run(vec![vec![scan]]).await?;
+        let answer = answers.pop().and_then(|mut answers| answers.pop());
+        let (next, fields): (u64, Vec<Value>) =
+            FromRedisValue::from_redis_value(answer.unwrap_or(Value::Nil))?;
+        // What is not text was not written by a node.
+        let texts = fields
+            .into_iter()
+            .skip(1)
+            .step_by(2)
+            .map(String::from_redis_value);
+        Ok((next, texts.map(Result::unwrap_or_default).collect()))
+    }
+
+    /// Writes bans, each by who is banned, and tells all nodes.
+    pub(super) async fn write_bans(&mut self, bans: &[(String, String)]) -> RedisResult<()> {
+        let mut write = command("HSET", BANS);
+        for (subject, text) in bans {
+            write.arg(subject).arg(text);
+        }
+        let lifetime = BANS_LIFETIME.as_millis() as u64;
+        let mut part = vec![
+            write,
+            command("PEXPIRE", BANS).arg(lifetime).take(),
+            command("INCR", CHANGES),
+            command("PEXPIRE", CHANGES).arg(lifetime).take(),
+        ];
+        let publish = self.publishes();
+        part.extend(
+            bans.iter()
+                .map(|(_, text)| command(publish, BANS).arg(text).take()),
+        );
+        self.connection.run(vec![part]).await.map(drop)
+    }
+
+    /// Bans that are of no use any more.
+    pub(super) async fn forget_bans(&mut self, subjects: &[String]) -> RedisResult<()> {
+        let forget = command("HDEL", BANS).arg(subjects).take();
+        self.connection.run(vec![vec![forget]]).await.map(drop)
+    }
+
     fn publishes(&self) -> &'static str {
         match self.sharded {
             true => "SPUBLISH",
@@ -231,12 +311,19 @@ impl Engine {
 }
 
 /// What the engine says unasked.
-fn deliver(push: PushInfo, inbox: &mpsc::Sender<String>, metrics: &ClusterMetrics) {
+fn deliver(push: PushInfo, inbox: &Inbox, metrics: &ClusterMetrics) {
     if !matches!(push.kind, PushKind::SMessage | PushKind::Message) {
         return;
     }
-    metrics.letters_received.inc();
-    let text = match push.data.into_iter().nth(1) {
+    let mut data = push.data.into_iter();
+    let inbox = match data.next() {
+        Some(Value::BulkString(channel)) if channel == BANS.as_bytes() => &inbox.bans,
+        _ => {
+            metrics.letters_received.inc();
+            &inbox.letters
+        }
+    };
+    let text = match data.next() {
         Some(Value::BulkString(bytes)) if bytes.len() <= MAX_LETTER => String::from_utf8(bytes).ok(),
         _ => None,
     };

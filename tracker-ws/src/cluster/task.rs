@@ -9,8 +9,8 @@ use redis::RedisResult;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::engine::{Engine, Found};
-use super::{Address, Letter, Loss, Outbox, Sample};
+use super::engine::{Engine, Found, Inbox};
+use super::{Address, Letter, Loss, Outbox, Sample, shared_bans};
 use crate::clock::micros;
 use crate::server::Shared;
 
@@ -24,6 +24,8 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 const BATCH: usize = 16;
 /// Letters from the engine that wait to be read.
 const INBOX: usize = 1024;
+/// New bans of others that wait to be read; with more, all are read again.
+const BANS: usize = 256;
 /// Letters that go to the engine together.
 const LETTERS: usize = 64;
 /// The first and the longest pause before a connection is tried again; each is half as long at least, and random.
@@ -38,7 +40,12 @@ pub(crate) async fn run(shared: Arc<Shared>, engine: Address, node_url: Option<S
     tracing::info!(node = &*node, engine = name, "one of a cluster");
     let mut pause = PAUSES.0;
     loop {
-        let (inbox, letters) = mpsc::channel(INBOX);
+        let (letters_inbox, letters) = mpsc::channel(INBOX);
+        let (bans_inbox, bans) = mpsc::channel(BANS);
+        let inbox = Inbox {
+            letters: letters_inbox,
+            bans: bans_inbox,
+        };
         let connecting = Engine::connect(&engine, &node, inbox, metrics.clone());
         let error = match meanwhile(&mut outbox, &metrics, connecting).await {
             Ok(engine) => {
@@ -47,7 +54,7 @@ pub(crate) async fn run(shared: Arc<Shared>, engine: Address, node_url: Option<S
                 metrics.connected.set(1);
                 tracing::info!(engine = name, "connected to the cluster's engine");
                 shared.registry().set_cluster_connected(true);
-                let error = serve(&shared, engine, node_url.as_deref(), &mut outbox, letters).await;
+                let error = serve(&shared, engine, node_url.as_deref(), &mut outbox, letters, bans).await;
                 shared.registry().set_cluster_connected(false);
                 metrics.connected.set(0);
                 error
@@ -81,11 +88,13 @@ async fn serve(
     node_url: Option<&str>,
     outbox: &mut Outbox,
     letters: mpsc::Receiver<String>,
+    bans: mpsc::Receiver<String>,
 ) -> redis::RedisError {
-    let (swarms, posts) = (engine.handle(), engine);
+    let (swarms, posts, all_bans) = (engine.handle(), engine.handle(), engine);
     tokio::select! {
         error = share(shared, swarms, node_url) => error,
         error = post(shared, posts, outbox) => error,
+        error = shared_bans::share(shared, all_bans, bans) => error,
         () = receive(shared, letters) => (redis::ErrorKind::Io, "the connection has ended").into(),
     }
 }

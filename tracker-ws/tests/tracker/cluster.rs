@@ -20,7 +20,7 @@ pub fn node(engine: &str) -> Config {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have a clock")]
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 

@@ -1,6 +1,7 @@
 //! A Redis Cluster as the engine.
 
 use redis::aio::MultiplexedConnection;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tracker_protocol::{ErrorCode, Kind};
@@ -8,6 +9,7 @@ use tracker_protocol::{ErrorCode, Kind};
 use crate::cluster::{connects, node, pair, until, until_listed};
 use crate::engine::launch;
 use crate::engine_tls::free_ports;
+use crate::manager;
 use crate::peer::*;
 
 const MASTERS: usize = 3;
@@ -184,8 +186,11 @@ async fn nodes_meet_through_a_redis_cluster_that_changes() {
     let mut engine = RedisCluster::start().await;
     // One knows a single server, the other all but that.
     let one = engine.url(MASTERS);
-    let (first, second) = (start(node(&one)).await, start(node(&engine.url(0))).await);
-    let (mut a, mut b) = pair(&first, &second).await;
+    let (first, second) = (
+        manager::start(node(&one)).await,
+        manager::start(node(&engine.url(0))).await,
+    );
+    let (mut a, mut b) = pair(&first.url, &second.url).await;
     connects(&mut a, &mut b, "one").await;
 
     // The slots of all that the two need go to other servers: their names, the swarm, their channels.
@@ -201,9 +206,15 @@ async fn nodes_meet_through_a_redis_cluster_that_changes() {
         .await
         .unwrap();
     assert_eq!(names.len(), 2);
+    let prefix = "{\"prefix\": \"192.0.2.0/24\"}";
+    let ban = first.manager.call("POST", "/v1/bans", prefix).await.json();
+    let path = format!("/v1/bans/{}", ban["id"]);
+    let is_there = |bans: &Value| bans["items"] == json!([ban]);
+    second.manager.until("/v1/bans", is_there).await;
     let channels = names.iter().map(|name| format!("shoal:node.{name}"));
-    let keys: Vec<String> = ["shoal:nodes".to_owned(), set]
+    let keys: Vec<String> = ["shoal:nodes", "shoal:{bans}", &set]
         .into_iter()
+        .map(str::to_owned)
         .chain(channels)
         .collect();
     for key in &keys {
@@ -214,6 +225,11 @@ async fn nodes_meet_through_a_redis_cluster_that_changes() {
     let third = start(node(&one)).await;
     let mut peers = [a, b, TestPeer::joined(&third, 3).await];
     meet(&mut peers, "moved").await;
+    assert_eq!(second.manager.call("DELETE", &path, "").await.status, 204);
+    first
+        .manager
+        .until("/v1/bans", |bans| bans["items"] == json!([]))
+        .await;
 
     // A master dies, and its replica takes its place.
     engine.members[0].child.kill().await.unwrap();

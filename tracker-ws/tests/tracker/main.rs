@@ -7,6 +7,7 @@ mod auth;
 mod certificates;
 mod client;
 mod cluster;
+mod cluster_bans;
 mod conformance;
 mod drain;
 mod engine;
