@@ -37,6 +37,7 @@ pub(crate) use metrics::{ClusterMetrics, Loss};
 use routes::Routes;
 pub(crate) use sample::{RemotePeer, SAMPLE_PEERS, Sample, Told};
 pub(crate) use task::run;
+pub(crate) use view::Load;
 use view::View;
 
 /// How long what a node has written is true without it.

@@ -25,7 +25,7 @@ use super::address::Address;
 use super::connection::{Connection, Part};
 use super::letter::MAX_LETTER;
 use super::sample::MAX_SAMPLE;
-use super::view::MAX_NODES;
+use super::view::{Load, MAX_NODES};
 use super::{ClusterMetrics, LIFETIME, Loss, NodeId, Outbound, is_node_id};
 
 /// Sets of nodes are kept this long after the last of them wrote.
@@ -58,6 +58,8 @@ struct Beat {
     /// How clients reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    load: Option<Load>,
 }
 
 /// Another node that is alive.
@@ -65,6 +67,7 @@ struct Beat {
 pub(super) struct Neighbour {
     pub(super) id: NodeId,
     pub(super) url: Option<String>,
+    pub(super) load: Option<Load>,
     pub(super) lives: Duration,
 }
 
@@ -114,13 +117,17 @@ impl Engine {
     }
 
     /// Says that this node lives, and asks who else does.
-    pub(super) async fn beat(&mut self, url: Option<&str>) -> RedisResult<Vec<Neighbour>> {
+    pub(super) async fn beat(&mut self, url: Option<&str>, load: Load) -> RedisResult<Vec<Neighbour>> {
         if self.connection.loses_subscriptions() {
             self.connection.subscribe(BANS).await?;
             self.sharded = self.connection.subscribe(&channel_of(&self.node)).await?;
         }
         let url = url.map(str::to_owned);
-        let beat = serde_json::to_string(&Beat { url }).unwrap_or_default();
+        let beat = serde_json::to_string(&Beat {
+            url,
+            load: Some(load),
+        })
+        .unwrap_or_default();
         let own = vec![set(&node_key(&self.node), &beat)];
         let [add, expire] = add(NODES, &self.node);
         let draw = command("SRANDMEMBER", NODES).arg(MAX_NODES).take();
@@ -128,12 +135,13 @@ impl Engine {
         let names = answers.pop().and_then(|mut answers| answers.pop());
         let others = self.others(Vec::from_redis_value(names.unwrap_or(Value::Nil))?);
         let keys: Vec<_> = others.iter().map(|node| (NODES, node, node_key(node))).collect();
-        let beats = self.read(&keys, MAX_URL + 64).await?;
+        let beats = self.read(&keys, MAX_URL + 256).await?;
         let neighbours = others.into_iter().zip(beats).filter_map(|(id, beat)| {
             let (lives, text) = beat?;
             let beat: Beat = serde_json::from_str(&text).ok()?;
             let url = beat.url.filter(|url| url.len() <= MAX_URL);
-            Some(Neighbour { id, url, lives })
+            let load = beat.load;
+            Some(Neighbour { id, url, load, lives })
         });
         Ok(neighbours.collect())
     }

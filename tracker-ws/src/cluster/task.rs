@@ -119,12 +119,13 @@ async fn period(
     node_url: Option<&str>,
     turn: &mut VecDeque<String>,
 ) -> RedisResult<()> {
-    let neighbours = engine.beat(node_url).await?;
+    let neighbours = engine.beat(node_url, shared.counts().into()).await?;
     {
         let now = shared.clock.now();
         let mut registry = shared.registry();
         for neighbour in neighbours {
-            registry.learn_node(now + micros(neighbour.lives), neighbour.id, neighbour.url);
+            let until = now + micros(neighbour.lives);
+            registry.learn_node(until, neighbour.id, neighbour.url, neighbour.load);
         }
     }
     if turn.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use tracker_protocol::*;
 use tracker_ws::Config;
 
 use crate::engine::Redis;
+use crate::manager;
 use crate::peer::*;
 use crate::process::spawn_with;
 
@@ -419,6 +421,60 @@ async fn a_peer_gets_only_so_much_from_other_nodes() {
     }
     assert_eq!(b.pushed().await.oid, "0");
     until_metric(&second, "tracker_cluster_lost_total{reason=\"Limited\"}", 10).await;
+}
+
+#[tokio::test]
+async fn operators_see_the_whole_cluster() {
+    let redis = Redis::start().await;
+    let other = "wss://tracker2.example/ppsp";
+    let first = manager::start(node(&redis.url())).await;
+    let second = manager::start(Config {
+        node_url: Some(other.to_owned()),
+        ..node(&redis.url())
+    })
+    .await;
+    let peers = (
+        TestPeer::joined(&first.url, 1).await,
+        TestPeer::joined(&second.url, 2).await,
+        TestPeer::joined(&second.url, 3).await,
+    );
+    let seen = |nodes: &Value| nodes["items"].as_array().unwrap().len() == 2 && nodes["peers"] == 3;
+    let nodes = first.manager.until("/v1/nodes", seen).await;
+    assert_eq!(
+        (&nodes["cluster"], &nodes["sockets"]),
+        (&json!("connected"), &json!(3))
+    );
+    let [own, elsewhere] = &nodes["items"].as_array().unwrap()[..] else {
+        panic!("{nodes}")
+    };
+    let counts = |count: u64| json!({"sockets": count, "peers": count, "swarms": 1});
+    assert_eq!((&own["own"], &own["counts"]), (&json!(true), &counts(1)));
+    assert_eq!(
+        (&elsewhere["own"], &elsewhere["url"]),
+        (&json!(false), &json!(other))
+    );
+    assert_eq!(elsewhere["counts"], counts(2));
+    // Of a swarm, what other nodes have of it.
+    let path = format!("/v1/swarms/{A}");
+    let swarm = first
+        .manager
+        .until(&path, |swarm| swarm["members_elsewhere"] == 2)
+        .await;
+    assert_eq!(swarm["members"], 1);
+    let swarm = second
+        .manager
+        .until(&path, |swarm| swarm["members_elsewhere"] == 1)
+        .await;
+    assert_eq!(swarm["members"], 2);
+    // It is an island, and alone.
+    drop((peers, redis));
+    let island = first
+        .manager
+        .until("/v1/nodes", |nodes| nodes["cluster"] == "island")
+        .await;
+    assert_eq!(island["items"][0]["id"], own["id"]);
+    let alone = |nodes: &Value| nodes["items"].as_array().unwrap().len() == 1;
+    first.manager.until("/v1/nodes", alone).await;
 }
 
 #[tokio::test]

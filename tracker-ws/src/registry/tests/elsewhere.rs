@@ -40,7 +40,10 @@ impl Node {
     /// The other one reads what this one writes.
     fn tell(&mut self, other: &mut Self) {
         let (now, until) = (self.test.now, other.test.now + micros(LIFETIME));
-        other.test.registry.learn_node(until, self.name.clone(), None);
+        other
+            .test
+            .registry
+            .learn_node(until, self.name.clone(), None, None);
         for (swarm, members, told) in self.test.registry.drafts(now, vec![A.to_owned(), B.to_owned()]) {
             let text = Sample::write(&swarm, members, told);
             let sample = Sample::read(other.test.now, &swarm, &text, None).unwrap();
@@ -250,7 +253,7 @@ fn more_than_the_queue_holds_is_refused() {
     one.list(1, 29, RequestExt::default());
     one.test
         .registry
-        .learn_node(Timestamp::MAX, two.name.clone(), None);
+        .learn_node(Timestamp::MAX, two.name.clone(), None, None);
     let relayed = (0..5000).map(|_| {
         one.test.now += 1000;
         one.relay(signal(Kind::Offer, 1, 100, "x"), 1)
