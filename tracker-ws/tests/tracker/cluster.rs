@@ -90,7 +90,7 @@ pub async fn connects(from: &mut TestPeer, to: &mut TestPeer, oid: &str) {
     assert_eq!(to.pushed().await, candidate);
 }
 
-async fn refused(response: Response, reason: &str) {
+pub async fn refused(response: Response, reason: &str) {
     assert_eq!(
         (response.code, response.ext.reason.as_deref()),
         (ErrorCode::Forbidden, Some(reason))

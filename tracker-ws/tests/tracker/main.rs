@@ -32,6 +32,7 @@ mod reload;
 mod schemathesis;
 mod settings;
 mod signalling;
+mod split;
 mod tls;
 mod tokens;
 mod webtorrent;
