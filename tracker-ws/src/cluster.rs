@@ -19,6 +19,7 @@ mod metrics;
 mod routes;
 mod sample;
 mod shared_bans;
+mod shared_tickets;
 mod task;
 mod view;
 

@@ -11,17 +11,19 @@ use tokio::time::timeout;
 use crate::access::Access;
 use crate::config::{Config, Invalid};
 use crate::http;
+use crate::key::TrackerKey;
 use crate::limits::SocketPermit;
 use crate::metrics::Refusal;
 use crate::proxy::{Told, read_header};
 use crate::server::Shared;
 use crate::stream::Stream;
-use crate::tls::{Tickets, Tls};
+use crate::tls::{SharedTickets, Tickets, Tls};
 
 /// What the files say that settings name; it is read again when the settings are.
 #[derive(Debug)]
 pub(crate) struct Front {
     tickets: Tickets,
+    shared_tickets: Option<Arc<SharedTickets>>,
     files: Mutex<Files>,
 }
 
@@ -34,10 +36,28 @@ pub(crate) struct Files {
 impl Front {
     /// # Errors
     /// [`Invalid`]: a file is missing or wrong.
-    pub(crate) fn new(config: &Config) -> Result<Self, Invalid> {
-        let tickets = Tickets::new()?;
+    pub(crate) fn new(config: &Config, key: &TrackerKey) -> Result<Self, Invalid> {
+        // One that is alone draws keys that nobody else has.
+        let shared_tickets = config
+            .cluster
+            .as_ref()
+            .and_then(|_| SharedTickets::new(key.secret()));
+        let shared_tickets = shared_tickets.map(Arc::new);
+        let tickets = match &shared_tickets {
+            Some(shared) => Tickets::shared(shared.clone()),
+            None => Tickets::new()?,
+        };
         let files = Mutex::new(Files::read(config, &tickets)?);
-        Ok(Self { tickets, files })
+        Ok(Self {
+            tickets,
+            shared_tickets,
+            files,
+        })
+    }
+
+    /// In a cluster, what seals tickets.
+    pub(crate) fn shared_tickets(&self) -> Option<&SharedTickets> {
+        self.shared_tickets.as_deref()
     }
 
     /// Reads the files that these settings name.

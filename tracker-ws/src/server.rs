@@ -266,7 +266,7 @@ impl Server {
             registry.set_log(log.clone());
         }
         let lifetime = config.certificate_lifetime.as_secs();
-        let front = Front::new(&config)?;
+        let front = Front::new(&config, &key)?;
         let workers = Workers::start(config.threads).map_err(ServerError::Threads)?;
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),

@@ -10,6 +10,7 @@
 //! | `shoal:{bans}` | hash: who is banned, and a ban; a day |
 //! | `shoal:{bans}:changes` | how often that has changed |
 //! | channel `shoal:{bans}` | bans that are new |
+//! | `shoal:tickets` | what keys of TLS tickets are made of; 6 h |
 //!
 //! A node that has died stays in the sets until another one sees that there is nothing behind its name, and takes it out:
 //! one that lives is in again a second later. So no two clocks are ever compared.
@@ -27,6 +28,7 @@ use super::letter::MAX_LETTER;
 use super::sample::MAX_SAMPLE;
 use super::view::{Load, MAX_NODES};
 use super::{ClusterMetrics, LIFETIME, Loss, NodeId, Outbound, is_node_id};
+use crate::tls::TICKET_LIFETIME;
 
 /// Sets of nodes are kept this long after the last of them wrote.
 const SET_LIFETIME: Duration = Duration::from_secs(10);
@@ -41,6 +43,7 @@ const BANS: &str = "shoal:{bans}";
 const CHANGES: &str = "shoal:{bans}:changes";
 /// Bans are kept this long after a node has read them.
 const BANS_LIFETIME: Duration = Duration::from_secs(86_400);
+const TICKETS: &str = "shoal:tickets";
 /// About so many bans are read at a time.
 const BANS_READ: usize = 256;
 
@@ -264,6 +267,22 @@ impl Engine {
     pub(super) async fn forget_bans(&mut self, subjects: &[String]) -> RedisResult<()> {
         let forget = command("HDEL", BANS).arg(subjects).take();
         self.connection.run(vec![vec![forget]]).await.map(drop)
+    }
+
+    /// What keys of TLS tickets are made of: this, where the engine has nothing yet.
+    pub(super) async fn ticket_secret(&mut self, candidate: &str) -> RedisResult<String> {
+        let lifetime = TICKET_LIFETIME.as_millis() as u64;
+        let set = command("SET", TICKETS)
+            .arg(candidate)
+            .arg("NX")
+            .arg("PX")
+            .arg(lifetime)
+            .take();
+        let get = command("GETRANGE", TICKETS).arg(0).arg(candidate.len()).take();
+        let mut answers = self.connection.run(vec![vec![set, get]]).await?;
+        let secret = answers.pop().and_then(|mut answers| answers.pop());
+        // What is not text was not written by a node.
+        Ok(String::from_redis_value(secret.unwrap_or(Value::Nil)).unwrap_or_default())
     }
 
     fn publishes(&self) -> &'static str {

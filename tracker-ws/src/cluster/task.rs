@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::engine::{Engine, Found, Inbox};
-use super::{Address, Letter, Loss, Outbox, Sample, shared_bans};
+use super::{Address, Letter, Loss, Outbox, Sample, shared_bans, shared_tickets};
 use crate::clock::micros;
 use crate::server::Shared;
 
@@ -67,6 +67,9 @@ pub(crate) async fn run(shared: Arc<Shared>, engine: Address, node_url: Option<S
         meanwhile(&mut outbox, &metrics, sleep(pause.mul_f64(jitter))).await;
         pause = (2 * pause).min(PAUSES.1);
         count(&shared);
+        if let Some(tickets) = shared.front.shared_tickets() {
+            tickets.renew(shared.clock.now());
+        }
     }
 }
 
@@ -90,11 +93,12 @@ async fn serve(
     letters: mpsc::Receiver<String>,
     bans: mpsc::Receiver<String>,
 ) -> redis::RedisError {
-    let (swarms, posts, all_bans) = (engine.handle(), engine.handle(), engine);
+    let (swarms, posts, all_bans, tickets) = (engine.handle(), engine.handle(), engine.handle(), engine);
     tokio::select! {
         error = share(shared, swarms, node_url) => error,
         error = post(shared, posts, outbox) => error,
         error = shared_bans::share(shared, all_bans, bans) => error,
+        error = shared_tickets::share(shared, tickets) => error,
         () = receive(shared, letters) => (redis::ErrorKind::Io, "the connection has ended").into(),
     }
 }

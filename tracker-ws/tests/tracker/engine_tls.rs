@@ -2,12 +2,13 @@
 
 use std::net::TcpListener;
 
+use tokio_rustls::rustls::HandshakeKind;
 use tracker_ws::{Config, Server};
 
 use crate::cluster::{connects, metric, node, pair, until_metric};
 use crate::engine::Redis;
 use crate::peer::*;
-use crate::tls::Identity;
+use crate::tls::{Identity, connector, dial, open};
 
 /// Ports that nobody listens on.
 pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
@@ -89,6 +90,42 @@ async fn an_engine_with_tls_and_users() {
         until_metric(&url, "tracker_cluster_failures_total", 2).await;
         assert_eq!(metric(&url, "tracker_cluster_connections_total").await, 0);
     }
+}
+
+#[tokio::test]
+async fn who_comes_back_at_another_node_resumes() {
+    let redis = Redis::start().await;
+    let (identity, certificate) = Identity::new();
+    let key = identity.folder.path().join("tracker.pem");
+    let mut urls = Vec::new();
+    for key in [&key, &key, &identity.folder.path().join("other.pem")] {
+        let config = Config {
+            cluster: Some(redis.url()),
+            key: Some(key.clone()),
+            create_key: true,
+            ..identity.config()
+        };
+        urls.push(start(config).await);
+    }
+    let connector = connector(&certificate);
+    // Each has learnt the secret within a moment of its first connection.
+    let resumes = async |from: &str, to: &str| {
+        let mut peer = open(from, &connector, 1).await;
+        peer.connect(vec![join(A)]).await;
+        let there = dial(to, &connector).await.unwrap();
+        there.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+    };
+    within("resumed", async { while !resumes(&urls[0], &urls[1]).await {} }).await;
+    within("resumed", async { while !resumes(&urls[1], &urls[0]).await {} }).await;
+    // The secret in the engine is not all of it: without the tracker's key it opens nothing.
+    assert!(!resumes(&urls[0], &urls[2]).await);
+    let mut engine = redis.connection().await;
+    let secret: String = redis::cmd("GET")
+        .arg("shoal:tickets")
+        .query_async(&mut engine)
+        .await
+        .unwrap();
+    assert_eq!(secret.len(), 64);
 }
 
 #[tokio::test]
