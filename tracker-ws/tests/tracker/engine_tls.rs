@@ -1,6 +1,7 @@
 //! The way to the engine: TLS, users, several servers by name.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_rustls::rustls::HandshakeKind;
 use tracker_ws::{Config, Server};
@@ -10,12 +11,18 @@ use crate::engine::Redis;
 use crate::peer::*;
 use crate::tls::{Identity, connector, dial, open};
 
-/// Ports that nobody listens on.
+/// Ports that nobody listens on, and that the system gives nobody who asks for any: those begin at 32768. Each is given once.
 pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    let listeners = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners
-        .each_ref()
-        .map(|listener: &TcpListener| listener.local_addr().unwrap().port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    std::array::from_fn(|_| {
+        loop {
+            let place = std::process::id() * 16 + NEXT.fetch_add(1, Ordering::Relaxed);
+            let port = 10_000 + (place % 20_000) as u16;
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
 }
 
 /// What `docs/cluster.md` says is enough.
