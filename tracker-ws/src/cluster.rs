@@ -7,13 +7,19 @@
 //! * [`Cluster`]: what a registry knows of other nodes. No I/O: it is told, and leaves what is to be sent in a queue.
 //! * [`Sample`], [`Letter`]: what nodes write for each other. Nodes trust the engine, but not that another node is without
 //!   faults: everything read is bounded and checked.
+//! * `shared_bans`: bans that one node makes hold on all.
 //! * `engine` and `task`: the only part that waits for the network.
 
+mod address;
+mod connection;
 mod engine;
+mod entry;
 mod letter;
 mod metrics;
 mod routes;
 mod sample;
+mod shared_bans;
+mod shared_tickets;
 mod task;
 mod view;
 
@@ -26,12 +32,13 @@ use tracker_protocol::server::Timestamp;
 use tracker_protocol::{Signal, to_hex};
 
 use crate::limits::Rate;
-pub(crate) use engine::{is_engine_url, public_url};
+pub(crate) use address::{Address, is_engine_url, is_secure};
 pub(crate) use letter::Letter;
 pub(crate) use metrics::{ClusterMetrics, Loss};
 use routes::Routes;
 pub(crate) use sample::{RemotePeer, SAMPLE_PEERS, Sample, Told};
 pub(crate) use task::run;
+pub(crate) use view::Load;
 use view::View;
 
 /// How long what a node has written is true without it.
@@ -88,6 +95,11 @@ impl Cluster {
             metrics,
         };
         (cluster, letters)
+    }
+
+    /// What tells this node's numbers from those of others: of its name, 24 bits.
+    pub(crate) fn number(&self) -> u32 {
+        u32::from_str_radix(&self.id[..6], 16).unwrap_or_default()
     }
 
     pub(crate) fn id(&self) -> &NodeId {

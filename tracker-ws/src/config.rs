@@ -190,9 +190,19 @@ pub struct Config {
     /// File with more of them, one a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denied_tokens_file: Option<PathBuf>,
-    /// URL of the Redis or Valkey engine through which trackers are one (`redis://127.0.0.1:6379`); alone where it is absent.
+    /// URL of the Redis or Valkey engine through which trackers are one (`redis://127.0.0.1:6379`), several servers of a Redis
+    /// Cluster with commas; alone where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// File with certificates of authorities (PEM) that the engine's one is checked with; the system's where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_ca: Option<PathBuf>,
+    /// File with the certificate (PEM) that this node shows to the engine. Needs `cluster_key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_certificate: Option<PathBuf>,
+    /// File with the key of that certificate (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_key: Option<PathBuf>,
     /// URL of this very node for clients (`wss://tracker1.example/ppsp`): another node that drains sends its peers there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_url: Option<String>,
@@ -293,6 +303,9 @@ impl Default for Config {
             denied_tokens: Vec::new(),
             denied_tokens_file: None,
             cluster: None,
+            cluster_ca: None,
+            cluster_certificate: None,
+            cluster_key: None,
             node_url: None,
             alto_directory: None,
             alto_network_map: None,

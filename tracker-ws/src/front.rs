@@ -12,12 +12,13 @@ use crate::access::Access;
 use crate::config::{Config, Invalid};
 use crate::fetch::Trust;
 use crate::http;
+use crate::key::TrackerKey;
 use crate::limits::SocketPermit;
 use crate::metrics::Refusal;
 use crate::proxy::{Told, read_header};
 use crate::server::Shared;
 use crate::stream::Stream;
-use crate::tls::{Tickets, Tls};
+use crate::tls::{SharedTickets, Tickets, Tls};
 use crate::token::{KeyServer, RemoteKeys};
 
 /// What the files say that settings name; it is read again when the settings are.
@@ -26,6 +27,7 @@ pub(crate) struct Front {
     tickets: Tickets,
     /// What the server has that has the keys of tokens.
     pub(crate) remote_keys: Arc<RemoteKeys>,
+    shared_tickets: Option<Arc<SharedTickets>>,
     files: Mutex<Files>,
 }
 
@@ -40,17 +42,32 @@ pub(crate) struct Files {
 impl Front {
     /// # Errors
     /// [`Invalid`]: a file is missing or wrong.
-    pub(crate) fn new(config: &Config) -> Result<Self, Invalid> {
-        let tickets = Tickets::new()?;
+    pub(crate) fn new(config: &Config, key: &TrackerKey) -> Result<Self, Invalid> {
+        // One that is alone draws keys that nobody else has.
+        let shared_tickets = config
+            .cluster
+            .as_ref()
+            .and_then(|_| SharedTickets::new(key.secret()));
+        let shared_tickets = shared_tickets.map(Arc::new);
+        let tickets = match &shared_tickets {
+            Some(shared) => Tickets::shared(shared.clone()),
+            None => Tickets::new()?,
+        };
         let remote_keys = Arc::new(RemoteKeys::default());
         let files = Files::read(config, &tickets, &remote_keys)?;
         remote_keys.follow(files.key_server.clone());
         let files = Mutex::new(files);
         Ok(Self {
             tickets,
+            shared_tickets,
             remote_keys,
             files,
         })
+    }
+
+    /// In a cluster, what seals tickets.
+    pub(crate) fn shared_tickets(&self) -> Option<&SharedTickets> {
+        self.shared_tickets.as_deref()
     }
 
     /// Reads the files that these settings name.

@@ -100,6 +100,11 @@ impl TrackerKey {
         Ok(key)
     }
 
+    /// The private key, from which others are made that nobody else is to have.
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        self.signing.to_bytes().into()
+    }
+
     /// The public key as a blob: 13, x, y.
     pub fn key_blob(&self) -> [u8; KEY_BLOB_LEN] {
         let mut blob = [ECDSA_P256; KEY_BLOB_LEN];

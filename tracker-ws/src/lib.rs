@@ -34,6 +34,7 @@ mod cluster;
 mod config;
 mod cost_map;
 mod event_log;
+mod eviction;
 mod fast_map;
 mod fetch;
 mod front;

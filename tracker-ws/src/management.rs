@@ -15,6 +15,7 @@ mod extract;
 mod history;
 mod limits;
 mod names;
+mod nodes;
 mod peers;
 mod prefix_text;
 mod problem;

@@ -108,6 +108,15 @@ pub(crate) struct Options {
     /// Redis or Valkey engine through which several trackers are one, e.g. redis://127.0.0.1:6379 [default: none]
     #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_CLUSTER")]
     cluster: Option<String>,
+    /// Certificates of authorities that the engine's one is checked with, PEM [default: the system's]
+    #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_CLUSTER_CA")]
+    cluster_ca: Option<PathBuf>,
+    /// Certificate that this node shows to the engine, PEM; needs --cluster-key
+    #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_CLUSTER_CERTIFICATE")]
+    cluster_certificate: Option<PathBuf>,
+    /// Key of that certificate, PEM
+    #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_CLUSTER_KEY")]
+    cluster_key: Option<PathBuf>,
     /// URL of this very tracker, which others of its cluster send their peers to when they drain
     #[arg(long, value_name = "URL", env = "SHOAL_TRACKER_NODE_URL")]
     node_url: Option<String>,
@@ -208,6 +217,9 @@ impl Options {
         );
         set_optional(&mut config.drain_to, &self.drain_to);
         set_optional(&mut config.cluster, &self.cluster);
+        set_optional(&mut config.cluster_ca, &self.cluster_ca);
+        set_optional(&mut config.cluster_certificate, &self.cluster_certificate);
+        set_optional(&mut config.cluster_key, &self.cluster_key);
         set_optional(&mut config.node_url, &self.node_url);
         set_optional(&mut config.network_map, &self.network_map);
         set_optional(&mut config.cost_map, &self.cost_map);

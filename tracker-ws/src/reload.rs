@@ -10,9 +10,12 @@ use crate::metrics::ReadResult;
 use crate::server::Shared;
 
 /// What is used once, at the start.
-const AT_START: [&str; 9] = [
+const AT_START: [&str; 12] = [
     "certificate_lifetime",
     "cluster",
+    "cluster_ca",
+    "cluster_certificate",
+    "cluster_key",
     "create_key",
     "key",
     "listen",
@@ -100,6 +103,9 @@ impl Reload {
             self.shared.configure(Config {
                 certificate_lifetime: now.certificate_lifetime,
                 cluster: now.cluster.clone(),
+                cluster_ca: now.cluster_ca.clone(),
+                cluster_certificate: now.cluster_certificate.clone(),
+                cluster_key: now.cluster_key.clone(),
                 create_key: now.create_key,
                 key: now.key.clone(),
                 listen: now.listen,

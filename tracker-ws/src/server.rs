@@ -218,7 +218,7 @@ pub struct Server {
     shared: Arc<Shared>,
     shutdown: Shutdown,
     /// Where it is one node of a cluster.
-    outbox: Option<Outbox>,
+    outbox: Option<(cluster::Address, Outbox)>,
     management: Option<Management>,
     workers: Workers,
 }
@@ -258,11 +258,12 @@ impl Server {
             registry.set_cost_map(Some(Arc::new(map?)));
             metrics.map_read(source.name(), ReadResult::Loaded);
         }
-        let mut outbox = None;
-        if config.cluster.is_some() {
+        let (mut outbox, mut bans) = (None, Bans::default());
+        if let Some(engine) = cluster::Address::read(&config)? {
             let (cluster, letters) = Cluster::new(&mut rng()?, config.signals, metrics.cluster.clone());
+            bans = Bans::of_node(cluster.number());
             registry.set_cluster(cluster);
-            outbox = Some(letters);
+            outbox = Some((engine, letters));
         }
         let management = Management::bind(&config.management).await?;
         let log = Arc::new(EventLog::default());
@@ -270,12 +271,12 @@ impl Server {
             registry.set_log(log.clone());
         }
         let lifetime = config.certificate_lifetime.as_secs();
-        let front = Front::new(&config)?;
+        let front = Front::new(&config, &key)?;
         let workers = Workers::start(config.threads).map_err(ServerError::Threads)?;
         let shared = Shared {
             certificates: Certificates::new(key, lifetime, config.max_peers),
             torrents: Mutex::new(Torrents::new(config.torrents(), rng()?)),
-            bans: Bans::default(),
+            bans,
             log,
             nonces: Mutex::new(Nonces::new(rng()?.random())),
             registry: Mutex::new(registry),
@@ -343,7 +344,7 @@ impl Server {
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let timers = tokio::spawn(expire(shared.clone()));
         let config = shared.config();
-        let clustered = config.cluster.clone().zip(self.outbox).map(|(engine, outbox)| {
+        let clustered = self.outbox.map(|(engine, outbox)| {
             let node_url = config.node_url.clone();
             tokio::spawn(cluster::run(shared.clone(), engine, node_url, outbox))
         });

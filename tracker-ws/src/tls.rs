@@ -1,5 +1,7 @@
 //! TLS of the tracker's own: certificate and key from files, read again when the settings are.
 
+mod tickets;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use tokio_rustls::rustls::server::{NoServerSessionStorage, ProducesTickets};
 use tokio_rustls::rustls::{Error, ServerConfig};
 
 use crate::config::Invalid;
+pub(crate) use tickets::{LIFETIME as TICKET_LIFETIME, SECRET_LEN, SharedTickets, new_secret};
+
 use crate::setting_file::{read, wrong};
 
 const CERTIFICATE: &str = "tls_certificate";
@@ -22,6 +26,11 @@ const KEY: &str = "tls_key";
 pub(crate) struct Tickets(Arc<dyn ProducesTickets>);
 
 impl Tickets {
+    /// Those of a cluster.
+    pub(crate) fn shared(tickets: Arc<SharedTickets>) -> Self {
+        Self(tickets)
+    }
+
     /// Draws keys, and new ones every few hours.
     ///
     /// # Errors

@@ -46,6 +46,9 @@ struct Options {
     /// Peers, each on a socket of its own
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     sockets: u32,
+    /// Number of the first of them: peers of the same number are the same
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    first: u32,
     /// Swarms that they are spread over
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     swarms: u32,
@@ -133,7 +136,7 @@ async fn run(options: &Options) -> Result<Report> {
         tls: options.ca.as_deref().map(tls).transpose()?,
     };
     let mut clients = JoinSet::new();
-    let mut numbers = 0..options.sockets;
+    let mut numbers = options.first..options.first.saturating_add(options.sockets);
     let mut opening = JoinSet::new();
     loop {
         while opening.len() < OPENING

@@ -7,27 +7,29 @@
 //! | `shoal:swarm:{<swarm>}` | set: nodes that have members of the swarm; 10 s after the last of them wrote |
 //! | `shoal:swarm:{<swarm>}:<node>` | a sample; 3 s |
 //! | channel `shoal:node.<node>` | letters for a node |
+//! | `shoal:{bans}` | hash: who is banned, and a ban; a day |
+//! | `shoal:{bans}:changes` | how often that has changed |
+//! | channel `shoal:{bans}` | bans that are new |
+//! | `shoal:tickets` | what keys of TLS tickets are made of; 6 h |
 //!
 //! A node that has died stays in the sets until another one sees that there is nothing behind its name, and takes it out:
 //! one that lives is in again a second later. So no two clocks are ever compared.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
-    ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, Value,
-};
+use redis::{Cmd, FromRedisValue, PushInfo, PushKind, RedisResult, Value};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::address::Address;
+use super::connection::{Connection, Part};
 use super::letter::MAX_LETTER;
 use super::sample::MAX_SAMPLE;
-use super::view::MAX_NODES;
+use super::view::{Load, MAX_NODES};
 use super::{ClusterMetrics, LIFETIME, Loss, NodeId, Outbound, is_node_id};
+use crate::tls::TICKET_LIFETIME;
 
-/// To connect, and for each answer: an engine that takes longer is as good as away.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Sets of nodes are kept this long after the last of them wrote.
 const SET_LIFETIME: Duration = Duration::from_secs(10);
 /// Samples of a swarm that are read at a time: the others' come later, and no node reads more of a large swarm than of a
@@ -36,33 +38,21 @@ const SAMPLES_READ: usize = 8;
 /// Longest URL of a node, bytes.
 const MAX_URL: usize = 2048;
 const NODES: &str = "shoal:nodes";
+/// The hash, and the channel.
+const BANS: &str = "shoal:{bans}";
+const CHANGES: &str = "shoal:{bans}:changes";
+/// Bans are kept this long after a node has read them.
+const BANS_LIFETIME: Duration = Duration::from_secs(86_400);
+const TICKETS: &str = "shoal:tickets";
+/// About so many bans are read at a time.
+const BANS_READ: usize = 256;
 
-/// Is it the URL of an engine?
-///
-/// # Errors
-/// What is wrong with it, in words that do not repeat it, for it may have a password in it.
-pub(crate) fn is_engine_url(url: &str) -> Result<(), String> {
-    connection_info(url)
-        .map(drop)
-        .map_err(|error| match error.detail() {
-            Some(detail) => format!("not a URL such as redis://127.0.0.1:6379: {detail}"),
-            None => "not a URL such as redis://127.0.0.1:6379".to_owned(),
-        })
-}
-
-/// The URL without what is secret in it.
-pub(crate) fn public_url(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
-        _ => url.to_owned(),
-    }
-}
-
-fn connection_info(url: &str) -> RedisResult<ConnectionInfo> {
-    let info = url.into_connection_info()?;
-    // Letters come in between the answers to commands: version 3 of the protocol tells them apart.
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    Ok(info.set_redis_settings(settings))
+/// Where what the engine says unasked goes.
+#[derive(Clone)]
+pub(super) struct Inbox {
+    pub(super) letters: mpsc::Sender<String>,
+    /// New bans.
+    pub(super) bans: mpsc::Sender<String>,
 }
 
 /// What a node says of itself.
@@ -71,6 +61,8 @@ struct Beat {
     /// How clients reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    load: Option<Load>,
 }
 
 /// Another node that is alive.
@@ -78,6 +70,7 @@ struct Beat {
 pub(super) struct Neighbour {
     pub(super) id: NodeId,
     pub(super) url: Option<String>,
+    pub(super) load: Option<Load>,
     pub(super) lives: Duration,
 }
 
@@ -93,7 +86,7 @@ pub(super) struct Found {
 
 /// A connection.
 pub(super) struct Engine {
-    connection: MultiplexedConnection,
+    connection: Connection,
     node: NodeId,
     /// Is a letter told to those parts of the engine only that have a reader for it?
     sharded: bool,
@@ -102,42 +95,18 @@ pub(super) struct Engine {
 impl Engine {
     /// Connects and listens for letters to this node, which go to `inbox`.
     pub(super) async fn connect(
-        url: &str,
+        address: &Address,
         node: &NodeId,
-        inbox: mpsc::Sender<String>,
+        inbox: Inbox,
         metrics: ClusterMetrics,
     ) -> RedisResult<Self> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE))
-            .set_push_sender(move |push: PushInfo| -> Result<(), ()> {
-                deliver(push, &inbox, &metrics);
-                Ok(())
-            });
-        let client = Client::open(connection_info(url)?)?;
-        let connect = client.get_multiplexed_async_connection_with_config(&config);
-        let timed_out = |_| RedisError::from((ErrorKind::Io, "no answer to the greeting"));
-        let mut connection = tokio::time::timeout(PATIENCE, connect)
-            .await
-            .map_err(timed_out)??;
-        let channel = channel_of(node);
-        let sharded = redis::cmd("SSUBSCRIBE")
-            .arg(&channel)
-            .exec_async(&mut connection)
-            .await;
-        // Before version 7 there is no such command.
-        let sharded = match sharded {
-            Ok(()) => true,
-            Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
-                connection.subscribe(&channel).await?;
-                false
-            }
-            Err(error) => return Err(error),
-        };
+        let pushes = move |push: PushInfo| deliver(push, &inbox, &metrics);
+        let mut connection = Connection::open(address, &(Arc::new(pushes) as _)).await?;
+        connection.subscribe(BANS).await?;
         Ok(Self {
+            sharded: connection.subscribe(&channel_of(node)).await?,
             connection,
             node: node.clone(),
-            sharded,
         })
     }
 
@@ -151,45 +120,54 @@ impl Engine {
     }
 
     /// Says that this node lives, and asks who else does.
-    pub(super) async fn beat(&mut self, url: Option<&str>) -> RedisResult<Vec<Neighbour>> {
+    pub(super) async fn beat(&mut self, url: Option<&str>, load: Load) -> RedisResult<Vec<Neighbour>> {
+        if self.connection.loses_subscriptions() {
+            self.connection.subscribe(BANS).await?;
+            self.sharded = self.connection.subscribe(&channel_of(&self.node)).await?;
+        }
         let url = url.map(str::to_owned);
-        let beat = serde_json::to_string(&Beat { url }).unwrap_or_default();
-        let mut pipe = Pipeline::new();
-        set(&mut pipe, &node_key(&self.node), &beat);
-        add(&mut pipe, NODES, &self.node);
-        pipe.cmd("SRANDMEMBER").arg(NODES).arg(MAX_NODES);
-        let (names,): (Vec<String>,) = pipe.query_async(&mut self.connection).await?;
-        let others = self.others(names);
+        let beat = serde_json::to_string(&Beat {
+            url,
+            load: Some(load),
+        })
+        .unwrap_or_default();
+        let own = vec![set(&node_key(&self.node), &beat)];
+        let [add, expire] = add(NODES, &self.node);
+        let draw = command("SRANDMEMBER", NODES).arg(MAX_NODES).take();
+        let mut answers = self.connection.run(vec![own, vec![add, expire, draw]]).await?;
+        let names = answers.pop().and_then(|mut answers| answers.pop());
+        let others = self.others(Vec::from_redis_value(names.unwrap_or(Value::Nil))?);
         let keys: Vec<_> = others.iter().map(|node| (NODES, node, node_key(node))).collect();
-        let beats = self.read(&keys, MAX_URL + 64).await?;
+        let beats = self.read(&keys, MAX_URL + 256).await?;
         let neighbours = others.into_iter().zip(beats).filter_map(|(id, beat)| {
             let (lives, text) = beat?;
             let beat: Beat = serde_json::from_str(&text).ok()?;
             let url = beat.url.filter(|url| url.len() <= MAX_URL);
-            Some(Neighbour { id, url, lives })
+            let load = beat.load;
+            Some(Neighbour { id, url, load, lives })
         });
         Ok(neighbours.collect())
     }
 
     /// Writes samples of swarms, and reads what others have of these.
     pub(super) async fn exchange(&mut self, samples: &[(String, String)]) -> RedisResult<Vec<Found>> {
-        if samples.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut pipe = Pipeline::new();
-        for (swarm, sample) in samples {
+        let parts = samples.iter().map(|(swarm, sample)| {
             let swarm = swarm_key(swarm);
-            set(&mut pipe, &sample_key(&swarm, &self.node), sample);
-            add(&mut pipe, &swarm, &self.node);
-            pipe.cmd("SCARD").arg(&swarm);
-            // One more, for this node is among them.
-            pipe.cmd("SRANDMEMBER").arg(&swarm).arg(SAMPLES_READ + 1);
-        }
-        let answers: Vec<Value> = pipe.query_async(&mut self.connection).await?;
+            let [add, expire] = add(&swarm, &self.node);
+            vec![
+                set(&sample_key(&swarm, &self.node), sample),
+                add,
+                expire,
+                command("SCARD", &swarm),
+                // One more, for this node is among them.
+                command("SRANDMEMBER", &swarm).arg(SAMPLES_READ + 1).take(),
+            ]
+        });
+        let answers = self.connection.run(parts.collect()).await?;
         let mut found = Vec::new();
-        for ((swarm, _), answer) in samples.iter().zip(answers.chunks_exact(2)) {
-            let nodes = usize::from_redis_value(answer[0].clone())?.saturating_sub(1);
-            let names = Vec::from_redis_value(answer[1].clone())?;
+        for ((swarm, _), mut answers) in samples.iter().zip(answers) {
+            let names = Vec::from_redis_value(answers.pop().unwrap_or(Value::Nil))?;
+            let nodes = usize::from_redis_value(answers.pop().unwrap_or(Value::Nil))?.saturating_sub(1);
             found.push((swarm, nodes, self.others(names)));
         }
         let sets: Vec<String> = found.iter().map(|(swarm, ..)| swarm_key(swarm)).collect();
@@ -221,12 +199,97 @@ impl Engine {
 
     /// Hands over letters; says of each how many nodes listen for it: one, if it is alive.
     pub(super) async fn publish(&mut self, letters: &[Outbound]) -> RedisResult<Vec<u64>> {
-        let command = if self.sharded { "SPUBLISH" } else { "PUBLISH" };
-        let mut pipe = Pipeline::new();
-        for letter in letters {
-            pipe.cmd(command).arg(channel_of(&letter.to)).arg(&letter.text);
+        let publish = self.publishes();
+        let parts = letters.iter().map(|letter| {
+            let channel = channel_of(&letter.to);
+            vec![command(publish, &channel).arg(&letter.text).take()]
+        });
+        let answers = self.connection.run(parts.collect()).await?;
+        let counts = answers.into_iter().flatten().map(u64::from_redis_value);
+        Ok(counts.collect::<Result<_, _>>()?)
+    }
+
+    /// How often bans have been written since the engine had none.
+    pub(super) async fn ban_count(&mut self) -> RedisResult<Option<u64>> {
+        let expire = |key| {
+            command("PEXPIRE", key)
+                .arg(BANS_LIFETIME.as_millis() as u64)
+                .take()
+        };
+        let part = vec![expire(BANS), expire(CHANGES), command("GET", CHANGES)];
+        let mut answers = self.connection.run(vec![part]).await?;
+        let count = answers.pop().and_then(|mut answers| answers.pop());
+        Ok(Option::from_redis_value(count.unwrap_or(Value::Nil))?)
+    }
+
+    /// Some of the bans, and the cursor to go on with; 0 at the end.
+    pub(super) async fn some_bans(&mut self, cursor: u64) -> RedisResult<(u64, Vec<String>)> {
+        let scan = command("HSCAN", BANS)
+            .arg(cursor)
+            .arg("COUNT")
+            .arg(BANS_READ)
+            .take();
+        let mut answers = self.connection.run(vec![vec![scan]]).await?;
+        let answer = answers.pop().and_then(|mut answers| answers.pop());
+        let (next, fields): (u64, Vec<Value>) =
+            FromRedisValue::from_redis_value(answer.unwrap_or(Value::Nil))?;
+        // What is not text was not written by a node.
+        let texts = fields
+            .into_iter()
+            .skip(1)
+            .step_by(2)
+            .map(String::from_redis_value);
+        Ok((next, texts.map(Result::unwrap_or_default).collect()))
+    }
+
+    /// Writes bans, each by who is banned, and tells all nodes.
+    pub(super) async fn write_bans(&mut self, bans: &[(String, String)]) -> RedisResult<()> {
+        let mut write = command("HSET", BANS);
+        for (subject, text) in bans {
+            write.arg(subject).arg(text);
         }
-        pipe.query_async(&mut self.connection).await
+        let lifetime = BANS_LIFETIME.as_millis() as u64;
+        let mut part = vec![
+            write,
+            command("PEXPIRE", BANS).arg(lifetime).take(),
+            command("INCR", CHANGES),
+            command("PEXPIRE", CHANGES).arg(lifetime).take(),
+        ];
+        let publish = self.publishes();
+        part.extend(
+            bans.iter()
+                .map(|(_, text)| command(publish, BANS).arg(text).take()),
+        );
+        self.connection.run(vec![part]).await.map(drop)
+    }
+
+    /// Bans that are of no use any more.
+    pub(super) async fn forget_bans(&mut self, subjects: &[String]) -> RedisResult<()> {
+        let forget = command("HDEL", BANS).arg(subjects).take();
+        self.connection.run(vec![vec![forget]]).await.map(drop)
+    }
+
+    /// What keys of TLS tickets are made of: this, where the engine has nothing yet.
+    pub(super) async fn ticket_secret(&mut self, candidate: &str) -> RedisResult<String> {
+        let lifetime = TICKET_LIFETIME.as_millis() as u64;
+        let set = command("SET", TICKETS)
+            .arg(candidate)
+            .arg("NX")
+            .arg("PX")
+            .arg(lifetime)
+            .take();
+        let get = command("GETRANGE", TICKETS).arg(0).arg(candidate.len()).take();
+        let mut answers = self.connection.run(vec![vec![set, get]]).await?;
+        let secret = answers.pop().and_then(|mut answers| answers.pop());
+        // What is not text was not written by a node.
+        Ok(String::from_redis_value(secret.unwrap_or(Value::Nil)).unwrap_or_default())
+    }
+
+    fn publishes(&self) -> &'static str {
+        match self.sharded {
+            true => "SPUBLISH",
+            false => "PUBLISH",
+        }
     }
 
     /// Names of nodes, without this one and without what is none.
@@ -247,40 +310,47 @@ impl Engine {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let mut pipe = Pipeline::new();
-        for (_, _, key) in keys {
-            pipe.cmd("PTTL").arg(key);
-            pipe.cmd("GETRANGE").arg(key).arg(0).arg(most - 1);
-        }
-        let answers: Vec<Value> = pipe.query_async(&mut self.connection).await?;
-        let mut absent = Pipeline::new();
+        let parts: Vec<Part> = keys
+            .iter()
+            .map(|(_, _, key)| {
+                let text = command("GETRANGE", key).arg(0).arg(most - 1).take();
+                vec![command("PTTL", key), text]
+            })
+            .collect();
+        let mut absent = Vec::new();
         let mut read = Vec::new();
-        for ((set, node, _), answer) in keys.iter().zip(answers.chunks_exact(2)) {
+        for ((set, node, _), answers) in keys.iter().zip(self.connection.run(parts).await?) {
+            let [lives, text] = <[Value; 2]>::try_from(answers).unwrap_or([Value::Nil, Value::Nil]);
             // Negative where there is nothing, or no end.
-            let lives = i64::from_redis_value(answer[0].clone())?;
+            let lives = i64::from_redis_value(lives)?;
             let lives = u64::try_from(lives).ok().filter(|lives| *lives > 0);
             if lives.is_none() {
-                absent.cmd("SREM").arg(*set).arg(&***node).ignore();
+                absent.push(vec![command("SREM", set).arg(&***node).take()]);
             }
             // What is not text was not written by a node.
-            let text = String::from_redis_value(answer[1].clone()).ok();
+            let text = String::from_redis_value(text).ok();
             let lives = lives.map(|lives| Duration::from_millis(lives).min(LIFETIME));
             read.push(lives.zip(text.filter(|text| !text.is_empty())));
         }
-        if !absent.is_empty() {
-            absent.exec_async(&mut self.connection).await?;
-        }
+        self.connection.run(absent).await?;
         Ok(read)
     }
 }
 
 /// What the engine says unasked.
-fn deliver(push: PushInfo, inbox: &mpsc::Sender<String>, metrics: &ClusterMetrics) {
+fn deliver(push: PushInfo, inbox: &Inbox, metrics: &ClusterMetrics) {
     if !matches!(push.kind, PushKind::SMessage | PushKind::Message) {
         return;
     }
-    metrics.letters_received.inc();
-    let text = match push.data.into_iter().nth(1) {
+    let mut data = push.data.into_iter();
+    let inbox = match data.next() {
+        Some(Value::BulkString(channel)) if channel == BANS.as_bytes() => &inbox.bans,
+        _ => {
+            metrics.letters_received.inc();
+            &inbox.letters
+        }
+    };
+    let text = match data.next() {
         Some(Value::BulkString(bytes)) if bytes.len() <= MAX_LETTER => String::from_utf8(bytes).ok(),
         _ => None,
     };
@@ -291,20 +361,22 @@ fn deliver(push: PushInfo, inbox: &mpsc::Sender<String>, metrics: &ClusterMetric
     }
 }
 
-fn set(pipe: &mut Pipeline, key: &str, text: &str) {
-    let lifetime = LIFETIME.as_millis() as u64;
-    pipe.cmd("SET")
-        .arg(key)
-        .arg(text)
-        .arg("PX")
-        .arg(lifetime)
-        .ignore();
+/// A command about a key.
+fn command(name: &str, key: &str) -> Cmd {
+    redis::cmd(name).arg(key).take()
 }
 
-fn add(pipe: &mut Pipeline, set: &str, node: &str) {
+fn set(key: &str, text: &str) -> Cmd {
+    let lifetime = LIFETIME.as_millis() as u64;
+    command("SET", key).arg(text).arg("PX").arg(lifetime).take()
+}
+
+fn add(set: &str, node: &str) -> [Cmd; 2] {
     let lifetime = SET_LIFETIME.as_millis() as u64;
-    pipe.cmd("SADD").arg(set).arg(node).ignore();
-    pipe.cmd("PEXPIRE").arg(set).arg(lifetime).ignore();
+    [
+        command("SADD", set).arg(node).take(),
+        command("PEXPIRE", set).arg(lifetime).take(),
+    ]
 }
 
 fn node_key(node: &str) -> String {
@@ -322,40 +394,4 @@ fn sample_key(swarm_key: &str, node: &str) -> String {
 
 fn channel_of(node: &str) -> String {
     format!("shoal:node.{node}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_of_engines() {
-        for url in [
-            "redis://127.0.0.1:6379",
-            "redis://user:secret@engine.example/3",
-            "valkey://engine.example",
-            "redis+unix:///run/redis.sock",
-        ] {
-            assert_eq!(is_engine_url(url), Ok(()), "{url}");
-        }
-        for url in [
-            "127.0.0.1:6379",
-            "http://engine.example",
-            "rediss://:secret@engine.example",
-            "",
-        ] {
-            let error = is_engine_url(url).unwrap_err();
-            assert!(
-                error.starts_with("not a URL such as redis://127.0.0.1:6379"),
-                "{error}"
-            );
-            assert!(!error.contains("secret"), "{error}");
-        }
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        assert_eq!(public_url("redis://user:p@ss@engine:1/2"), "redis://…@engine:1/2");
-        assert_eq!(public_url("redis://engine:1/2"), "redis://engine:1/2");
-    }
 }

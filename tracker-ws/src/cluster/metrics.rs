@@ -30,6 +30,8 @@ pub(crate) enum Loss {
     Limited,
     /// The node it was for does not listen.
     NobodyListens,
+    /// A ban that there are too many of, or whose number is another one's.
+    NoRoom,
 }
 
 /// Clones count together.

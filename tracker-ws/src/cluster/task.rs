@@ -9,8 +9,8 @@ use redis::RedisResult;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::engine::{Engine, Found};
-use super::{Letter, Loss, Outbox, Sample, public_url};
+use super::engine::{Engine, Found, Inbox};
+use super::{Address, Letter, Loss, Outbox, Sample, shared_bans, shared_tickets};
 use crate::clock::micros;
 use crate::server::Shared;
 
@@ -24,22 +24,29 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 const BATCH: usize = 16;
 /// Letters from the engine that wait to be read.
 const INBOX: usize = 1024;
+/// New bans of others that wait to be read; with more, all are read again.
+const BANS: usize = 256;
 /// Letters that go to the engine together.
 const LETTERS: usize = 64;
 /// The first and the longest pause before a connection is tried again; each is half as long at least, and random.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 
-/// Keeps this node in its cluster, for ever. `url` is the engine's, `node_url` how clients reach this node.
-pub(crate) async fn run(shared: Arc<Shared>, url: String, node_url: Option<String>, mut outbox: Outbox) {
+/// Keeps this node in its cluster, for ever. `node_url` is how clients reach this node.
+pub(crate) async fn run(shared: Arc<Shared>, engine: Address, node_url: Option<String>, mut outbox: Outbox) {
     let Some((node, metrics)) = shared.registry().cluster_identity() else {
         return;
     };
-    let name = public_url(&url);
+    let name = engine.name.as_str();
     tracing::info!(node = &*node, engine = name, "one of a cluster");
     let mut pause = PAUSES.0;
     loop {
-        let (inbox, letters) = mpsc::channel(INBOX);
-        let connecting = Engine::connect(&url, &node, inbox, metrics.clone());
+        let (letters_inbox, letters) = mpsc::channel(INBOX);
+        let (bans_inbox, bans) = mpsc::channel(BANS);
+        let inbox = Inbox {
+            letters: letters_inbox,
+            bans: bans_inbox,
+        };
+        let connecting = Engine::connect(&engine, &node, inbox, metrics.clone());
         let error = match meanwhile(&mut outbox, &metrics, connecting).await {
             Ok(engine) => {
                 pause = PAUSES.0;
@@ -47,7 +54,7 @@ pub(crate) async fn run(shared: Arc<Shared>, url: String, node_url: Option<Strin
                 metrics.connected.set(1);
                 tracing::info!(engine = name, "connected to the cluster's engine");
                 shared.registry().set_cluster_connected(true);
-                let error = serve(&shared, engine, node_url.as_deref(), &mut outbox, letters).await;
+                let error = serve(&shared, engine, node_url.as_deref(), &mut outbox, letters, bans).await;
                 shared.registry().set_cluster_connected(false);
                 metrics.connected.set(0);
                 error
@@ -60,6 +67,9 @@ pub(crate) async fn run(shared: Arc<Shared>, url: String, node_url: Option<Strin
         meanwhile(&mut outbox, &metrics, sleep(pause.mul_f64(jitter))).await;
         pause = (2 * pause).min(PAUSES.1);
         count(&shared);
+        if let Some(tickets) = shared.front.shared_tickets() {
+            tickets.renew(shared.clock.now());
+        }
     }
 }
 
@@ -81,11 +91,14 @@ async fn serve(
     node_url: Option<&str>,
     outbox: &mut Outbox,
     letters: mpsc::Receiver<String>,
+    bans: mpsc::Receiver<String>,
 ) -> redis::RedisError {
-    let (swarms, posts) = (engine.handle(), engine);
+    let (swarms, posts, all_bans, tickets) = (engine.handle(), engine.handle(), engine.handle(), engine);
     tokio::select! {
         error = share(shared, swarms, node_url) => error,
         error = post(shared, posts, outbox) => error,
+        error = shared_bans::share(shared, all_bans, bans) => error,
+        error = shared_tickets::share(shared, tickets) => error,
         () = receive(shared, letters) => (redis::ErrorKind::Io, "the connection has ended").into(),
     }
 }
@@ -110,12 +123,13 @@ async fn period(
     node_url: Option<&str>,
     turn: &mut VecDeque<String>,
 ) -> RedisResult<()> {
-    let neighbours = engine.beat(node_url).await?;
+    let neighbours = engine.beat(node_url, shared.counts().into()).await?;
     {
         let now = shared.clock.now();
         let mut registry = shared.registry();
         for neighbour in neighbours {
-            registry.learn_node(now + micros(neighbour.lives), neighbour.id, neighbour.url);
+            let until = now + micros(neighbour.lives);
+            registry.learn_node(until, neighbour.id, neighbour.url, neighbour.load);
         }
     }
     if turn.is_empty() {

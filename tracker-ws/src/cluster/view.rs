@@ -4,17 +4,41 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
 use tracker_protocol::server::Timestamp;
 
 use super::{NodeId, RemotePeer, Sample};
+use crate::metrics::Counts;
 
 /// Most nodes, and most nodes of a swarm, that are kept.
 pub(super) const MAX_NODES: usize = 256;
+
+/// What a node says it has at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Load {
+    pub(crate) sockets: u64,
+    /// Registered peers, and members of WebTorrent swarms.
+    pub(crate) peers: u64,
+    /// Swarms of both dialects.
+    pub(crate) swarms: u64,
+}
+
+impl From<Counts> for Load {
+    fn from(counts: Counts) -> Self {
+        let sum = |one: usize, other: usize| one.saturating_add(other) as u64;
+        Self {
+            sockets: counts.sockets as u64,
+            peers: sum(counts.peers, counts.members),
+            swarms: sum(counts.swarms, counts.torrents),
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Node {
     until: Timestamp,
     url: Option<String>,
+    load: Option<Load>,
 }
 
 /// What other nodes have of a swarm.
@@ -34,9 +58,9 @@ pub(crate) struct View {
 
 impl View {
     /// A node has said that it lives, and how clients reach it.
-    pub(crate) fn node(&mut self, until: Timestamp, id: NodeId, url: Option<String>) {
+    pub(crate) fn node(&mut self, until: Timestamp, id: NodeId, url: Option<String>, load: Option<Load>) {
         if self.nodes.len() < MAX_NODES || self.nodes.contains_key(&id) {
-            self.nodes.insert(id, Node { until, url });
+            self.nodes.insert(id, Node { until, url, load });
         }
     }
 
@@ -44,7 +68,7 @@ impl View {
     pub(crate) fn heard(&mut self, until: Timestamp, id: &NodeId) {
         match self.nodes.get_mut(id) {
             Some(node) => node.until = node.until.max(until),
-            None => self.node(until, id.clone(), None),
+            None => self.node(until, id.clone(), None, None),
         }
     }
 
@@ -58,6 +82,15 @@ impl View {
         for elsewhere in self.swarms.values_mut() {
             elsewhere.samples.remove(id);
         }
+    }
+
+    /// Living nodes, in order of their names, each with its URL and load as far as it has told them.
+    pub(crate) fn nodes(&self, now: Timestamp) -> Vec<(NodeId, Option<String>, Option<Load>)> {
+        let alive = self.nodes.iter().filter(|(_, node)| now < node.until);
+        let alive = alive.map(|(id, node)| (id.clone(), node.url.clone(), node.load));
+        let mut alive: Vec<_> = alive.collect();
+        alive.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        alive
     }
 
     /// URLs of living nodes.
@@ -210,9 +243,10 @@ mod tests {
     #[test]
     fn what_expires_is_gone() {
         let mut view = View::default();
-        view.node(10, "1".into(), Some("wss://one".to_owned()));
+        view.node(10, "1".into(), Some("wss://one".to_owned()), None);
         assert!(view.is_alive(9, "1") && !view.is_alive(10, "1") && !view.is_alive(0, "2"));
         assert_eq!((view.urls(9), view.urls(10).len()), (vec!["wss://one"], 0));
+        assert_eq!((view.nodes(9).len(), view.nodes(10).len()), (1, 0));
         // A letter is a sign of life, too.
         view.heard(5, &"1".into());
         view.heard(5, &"2".into());
@@ -269,7 +303,7 @@ mod tests {
         let mut view = View::default();
         view.spread(SWARM, 1000);
         for node in 0..1000 {
-            view.node(10, node.to_string().into(), None);
+            view.node(10, node.to_string().into(), None, None);
             view.sample(10, SWARM, node.to_string().into(), sample(1, 0..1));
         }
         assert_eq!(view.counts(), (MAX_NODES, MAX_NODES));

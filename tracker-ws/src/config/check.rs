@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracker_protocol::{MAX_OFFERS, MAX_SDP, MAX_SWARMS, tracker_origin};
 
 use super::Config;
-use crate::cluster::is_engine_url;
+use crate::cluster::{is_engine_url, is_secure};
 use crate::fetch::Location;
 use crate::limits::Rate;
 use crate::webtorrent;
@@ -113,6 +113,23 @@ impl Config {
             && let Err(reason) = is_engine_url(engine)
         {
             return invalid("cluster", reason);
+        }
+        let files = [
+            ("cluster_ca", &self.cluster_ca),
+            ("cluster_certificate", &self.cluster_certificate),
+            ("cluster_key", &self.cluster_key),
+        ];
+        if let Some((key, _)) = files.iter().find(|(_, file)| file.is_some())
+            && !self.cluster.as_deref().is_some_and(is_secure)
+        {
+            return invalid(key, "the cluster's engine is not one with TLS (rediss://)");
+        }
+        if self.cluster_certificate.is_some() != self.cluster_key.is_some() {
+            let key = match self.cluster_key {
+                Some(_) => "cluster_key",
+                None => "cluster_certificate",
+            };
+            return invalid(key, "cluster_certificate and cluster_key need each other");
         }
         if let Some(url) = &self.node_url {
             if !tracker_origin(url).is_some_and(|origin| origin.starts_with("ws")) {

@@ -1,7 +1,5 @@
 //! Bans: made, listed and lifted. Who is banned is sent away at once.
 
-use std::sync::PoisonError;
-
 use axum::response::{IntoResponse, Json, Response};
 use hyper::StatusCode;
 use hyper::header::LOCATION;
@@ -9,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use tracker_protocol::server::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 
-use super::census::SLICE;
+use super::State;
 use super::extract::{self, Named, Params, limit, ordinal, parsed, present};
 use super::prefix_text::PrefixText;
 use super::problem::{BadBody, Problem, Refused, Unknown};
-use super::{Operator, State};
 use crate::bans::{self, Prefix, Subject};
 use crate::clock::Clock;
 use crate::event_log::What;
@@ -181,56 +178,6 @@ impl NewBan {
     }
 }
 
-impl Operator {
-    /// Sends away who is banned and in already.
-    async fn send_away(&self, subject: &Subject) {
-        match subject {
-            Subject::Peer(id) => self.send_peer_away(id),
-            Subject::Prefix(prefix) => {
-                let mut after = Some(String::new());
-                while let Some(id) = after {
-                    after = self.send_some_away(prefix, &id);
-                    tokio::task::yield_now().await;
-                }
-                let sessions = &self.shared.sessions;
-                sessions.close_from(|address| prefix.contains(address), "banned");
-            }
-        }
-    }
-
-    fn send_peer_away(&self, id: &str) {
-        let torrents = self
-            .shared
-            .torrents
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let session = torrents.session_of(id);
-        drop(torrents);
-        if let Some(session) = session {
-            self.shared.sessions.close(session, "banned");
-        }
-        let mut out = Vec::new();
-        self.shared.registry().evict(id, &mut out);
-        self.shared.sessions.deliver(out);
-    }
-
-    /// Of a few registered peers after this one, those with such addresses. Returns where to go on.
-    fn send_some_away(&self, prefix: &Prefix, after: &str) -> Option<String> {
-        let (mut banned, mut out) = (Vec::new(), Vec::new());
-        let mut registry = self.shared.registry();
-        let last = registry.peers_after(after, SLICE, |peer| {
-            if prefix.contains(peer.address()) {
-                banned.push(peer.id.to_owned());
-            }
-            true
-        });
-        banned.iter().for_each(|id| registry.evict(id, &mut out));
-        drop(registry);
-        self.shared.sessions.deliver(out);
-        last.map(|last| last.to_string())
-    }
-}
-
 /// List bans
 #[utoipa::path(get, path = "/v1/bans", operation_id = "list_bans", tag = "bans", params(Which), responses((status = 200, body = Bans), Refused))]
 pub(super) async fn list(operator: State, Params(which): Params<Which>) -> Result<Json<Bans>, Problem> {
@@ -248,7 +195,7 @@ pub(super) async fn list(operator: State, Params(which): Params<Which>) -> Resul
 /// Ban a peer, or addresses
 ///
 /// A new ban of the same changes the old, which keeps its number. Who is in is sent away. Bans are kept in memory: they end with the
-/// tracker. Whoever is at the management listener is not banned from that.
+/// tracker; in a cluster they hold on all nodes, and end a day after the last. Whoever is at the management listener is not banned from that.
 #[utoipa::path(
     post,
     path = "/v1/bans", operation_id = "add_ban",
@@ -277,7 +224,13 @@ pub(super) async fn add(
         id: ban.id,
         subject: subject.to_string(),
     });
-    operator.send_away(&subject).await;
+    match &subject {
+        Subject::Peer(id) => operator.shared.send_peer_away(id),
+        Subject::Prefix(prefix) => {
+            let is_meant = |address| prefix.contains(address);
+            operator.shared.send_hosts_away(is_meant).await;
+        }
+    }
     let location = format!("/v1/bans/{}", ban.id);
     let status = if was_there {
         StatusCode::OK
@@ -321,7 +274,11 @@ pub(super) async fn one(operator: State, Named(id): Named) -> Result<Json<Ban>, 
     responses((status = 204, description = "Lifted"), Refused, Unknown)
 )]
 pub(super) async fn remove(operator: State, Named(id): Named) -> Result<StatusCode, Problem> {
-    let ban = operator.shared.bans.remove(number(&id)?).ok_or_else(unknown)?;
+    let ban = operator
+        .shared
+        .bans
+        .remove(operator.shared.clock.now(), number(&id)?)
+        .ok_or_else(unknown)?;
     operator.shared.log.publish(What::BanRemoved {
         id: ban.id,
         subject: ban.subject.to_string(),

@@ -237,25 +237,43 @@ fn rarest(ranges: &[Range<u64>], everywhere: u64) -> Vec<Held> {
 pub(super) struct SwarmSize {
     /// The swarm.
     pub(super) swarm_id: String,
-    /// Its reachable members.
+    /// Its reachable members; in a cluster, those of this node.
     pub(super) members: usize,
+    /// In a cluster, those of other nodes, reckoned from what these tell; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    members_elsewhere: Option<usize>,
+}
+
+impl SwarmSize {
+    /// Swarms of so many members here.
+    pub(super) fn of(shared: &Shared, swarms: Vec<(String, usize)>) -> Vec<Self> {
+        let now = shared.clock.now();
+        let registry = shared.registry();
+        let sizes = swarms.into_iter().map(|(swarm_id, members)| {
+            let elsewhere = registry.members_elsewhere(now, &swarm_id);
+            Self {
+                swarm_id,
+                members,
+                members_elsewhere: (elsewhere > 0).then_some(elsewhere),
+            }
+        });
+        sizes.collect()
+    }
 }
 
 /// The largest swarms, the largest first.
 pub(super) async fn largest(shared: &Shared) -> Vec<SwarmSize> {
-    let (mut largest, mut after, mut looked_at) = (Vec::<SwarmSize>::new(), String::new(), 0);
+    let (mut largest, mut after, mut looked_at) = (Vec::new(), String::new(), 0);
     loop {
         let slice = shared.registry().swarms_after(&after, SLICE);
         looked_at += slice.len();
         match slice.last() {
             Some((last, _)) if looked_at <= MAX_SWARMS => after.clone_from(last),
-            _ => return largest,
+            _ => return SwarmSize::of(shared, largest),
         }
-        let sizes = slice
-            .into_iter()
-            .map(|(swarm_id, members)| SwarmSize { swarm_id, members });
-        largest.extend(sizes);
-        largest.sort_by_key(|swarm| std::cmp::Reverse(swarm.members));
+        largest.extend(slice);
+        largest.sort_by_key(|(_, members)| std::cmp::Reverse(*members));
         largest.truncate(LARGEST);
         tokio::task::yield_now().await;
     }

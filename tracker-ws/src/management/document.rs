@@ -12,7 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Problem, Refused};
-use super::{Operator, access, bans, dashboard, events, explain, history, limits, peers, service, swarms};
+use super::{
+    Operator, access, bans, dashboard, events, explain, history, limits, nodes, peers, service, swarms,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -31,6 +33,7 @@ pub(super) fn router(operator: Arc<Operator>) -> Router {
         .routes(routes!(service::metrics))
         .routes(routes!(service::drain))
         .routes(routes!(history::overview))
+        .routes(routes!(nodes::list))
         .routes(routes!(swarms::list))
         .routes(routes!(swarms::one))
         .routes(routes!(peers::list))

@@ -52,11 +52,8 @@ pub(super) async fn list(operator: State, Params(page): Params<Page>) -> Result<
         Some((last, _)) if swarms.len() == limit => Some(last.clone()),
         _ => None,
     };
-    let size = |(swarm_id, members)| SwarmSize { swarm_id, members };
-    Ok(Json(Swarms {
-        items: swarms.into_iter().map(size).collect(),
-        next,
-    }))
+    let items = SwarmSize::of(&operator.shared, swarms);
+    Ok(Json(Swarms { items, next }))
 }
 
 /// One swarm
@@ -79,8 +76,9 @@ pub(super) async fn one(operator: State, Named(swarm_id): Named) -> Result<Json<
         seeders,
         rarest,
     } = SwarmCensus::of(shared, &swarm_id, members).await;
+    let size = SwarmSize::of(shared, vec![(swarm_id, members)]).pop();
     Ok(Json(Swarm {
-        size: SwarmSize { swarm_id, members },
+        size: size.ok_or_else(unknown)?,
         census,
         seeders,
         maps,

@@ -8,7 +8,9 @@ use tracker_protocol::{Kind, MAX_ADDRESSES, Signal};
 
 use super::{Outgoing, Registry, push};
 use crate::clock::micros;
-use crate::cluster::{Cluster, ClusterMetrics, LIFETIME, Letter, Loss, NodeId, SAMPLE_PEERS, Sample, Told};
+use crate::cluster::{
+    Cluster, ClusterMetrics, LIFETIME, Letter, Load, Loss, NodeId, SAMPLE_PEERS, Sample, Told,
+};
 use crate::cost_map::CostMap;
 use crate::limits::Bucket;
 use crate::relay;
@@ -76,10 +78,27 @@ impl Registry {
     }
 
     /// Another node lives until then.
-    pub(crate) fn learn_node(&mut self, until: Timestamp, node: NodeId, url: Option<String>) {
+    pub(crate) fn learn_node(
+        &mut self,
+        until: Timestamp,
+        node: NodeId,
+        url: Option<String>,
+        load: Option<Load>,
+    ) {
         if let Some(cluster) = &mut self.cluster {
-            cluster.view.node(until, node, url);
+            cluster.view.node(until, node, url, load);
         }
+    }
+
+    /// Where this node is one of a cluster.
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
+    }
+
+    /// Members of a swarm on other nodes, reckoned from the samples that were read.
+    pub(crate) fn members_elsewhere(&self, now: Timestamp, swarm_id: &str) -> usize {
+        let cluster = self.cluster.as_ref();
+        cluster.map_or(0, |cluster| cluster.view.members(now, swarm_id))
     }
 
     /// So many other nodes have the swarm, and these are samples of some of them, each true until its time.

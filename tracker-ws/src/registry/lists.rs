@@ -79,9 +79,7 @@ impl Registry {
 
     /// Members that may be named, those of other nodes included.
     fn member_count(&self, now: Timestamp, swarm_id: &str) -> usize {
-        let elsewhere = self.cluster.as_ref();
-        let elsewhere = elsewhere.map_or(0, |cluster| cluster.view.members(now, swarm_id));
-        self.swarms.get(swarm_id).map_or(0, Swarm::len) + elsewhere
+        self.swarms.get(swarm_id).map_or(0, Swarm::len) + self.members_elsewhere(now, swarm_id)
     }
 
     /// A list of a swarm's members, `room` entries at most; where a chunk is named, of those that have it.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
@@ -9,10 +10,11 @@ use tracker_protocol::*;
 use tracker_ws::Config;
 
 use crate::engine::Redis;
+use crate::manager;
 use crate::peer::*;
 use crate::process::spawn_with;
 
-fn node(engine: &str) -> Config {
+pub fn node(engine: &str) -> Config {
     Config {
         cluster: Some(engine.to_owned()),
         ..config()
@@ -20,12 +22,12 @@ fn node(engine: &str) -> Config {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have a clock")]
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 
 /// Asks for peers until the list is as wanted.
-async fn until(what: &str, peer: &mut TestPeer, wanted: impl Fn(&[&str]) -> bool) {
+pub async fn until(what: &str, peer: &mut TestPeer, wanted: impl Fn(&[&str]) -> bool) {
     within(what, async {
         loop {
             let response = peer.find(A, None).await;
@@ -38,22 +40,33 @@ async fn until(what: &str, peer: &mut TestPeer, wanted: impl Fn(&[&str]) -> bool
     .await;
 }
 
-async fn until_listed(peer: &mut TestPeer, other: &str) {
+pub async fn until_listed(peer: &mut TestPeer, other: &str) {
     until("listed", peer, |list| list.contains(&other)).await;
 }
 
-async fn until_alone(peer: &mut TestPeer) {
+pub async fn until_alone(peer: &mut TestPeer) {
     until("alone", peer, |list| list.is_empty()).await;
 }
 
+/// A peer of each, that see each other.
+pub async fn pair(first: &str, second: &str) -> (TestPeer, TestPeer) {
+    let (mut a, mut b) = (
+        TestPeer::joined(first, 1).await,
+        TestPeer::joined(second, 2).await,
+    );
+    until_listed(&mut b, a.id()).await;
+    until_listed(&mut a, b.id()).await;
+    (a, b)
+}
+
 /// The value of a metric.
-async fn metric(url: &str, name: &str) -> u64 {
+pub async fn metric(url: &str, name: &str) -> u64 {
     let text = crate::http::get(url, "/metrics").await;
     let line = text.lines().find(|line| line.starts_with(name));
     line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
-async fn until_metric(url: &str, name: &str, value: u64) {
+pub async fn until_metric(url: &str, name: &str, value: u64) {
     within(name, async {
         while metric(url, name).await < value {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -63,7 +76,7 @@ async fn until_metric(url: &str, name: &str, value: u64) {
 }
 
 /// The offer goes over, and the answer comes back.
-async fn connects(from: &mut TestPeer, to: &mut TestPeer, oid: &str) {
+pub async fn connects(from: &mut TestPeer, to: &mut TestPeer, oid: &str) {
     let offer = from.signal(Kind::Offer, to.id(), oid);
     assert_eq!(from.relay(offer.clone()).await.code, ErrorCode::NoError);
     assert_eq!(to.pushed().await, offer);
@@ -77,7 +90,7 @@ async fn connects(from: &mut TestPeer, to: &mut TestPeer, oid: &str) {
     assert_eq!(to.pushed().await, candidate);
 }
 
-async fn refused(response: Response, reason: &str) {
+pub async fn refused(response: Response, reason: &str) {
     assert_eq!(
         (response.code, response.ext.reason.as_deref()),
         (ErrorCode::Forbidden, Some(reason))
@@ -202,12 +215,7 @@ async fn what_a_killed_node_has_told_is_gone_in_time() {
 async fn without_their_engine_nodes_are_islands_and_heal() {
     let mut redis = Redis::start().await;
     let (first, second) = (start(node(&redis.url())).await, start(node(&redis.url())).await);
-    let (mut a, mut b) = (
-        TestPeer::joined(&first, 1).await,
-        TestPeer::joined(&second, 2).await,
-    );
-    until_listed(&mut a, b.id()).await;
-    until_listed(&mut b, a.id()).await;
+    let (mut a, mut b) = pair(&first, &second).await;
     redis.kill().await;
     until_alone(&mut a).await;
     until_alone(&mut b).await;
@@ -413,6 +421,60 @@ async fn a_peer_gets_only_so_much_from_other_nodes() {
     }
     assert_eq!(b.pushed().await.oid, "0");
     until_metric(&second, "tracker_cluster_lost_total{reason=\"Limited\"}", 10).await;
+}
+
+#[tokio::test]
+async fn operators_see_the_whole_cluster() {
+    let redis = Redis::start().await;
+    let other = "wss://tracker2.example/ppsp";
+    let first = manager::start(node(&redis.url())).await;
+    let second = manager::start(Config {
+        node_url: Some(other.to_owned()),
+        ..node(&redis.url())
+    })
+    .await;
+    let peers = (
+        TestPeer::joined(&first.url, 1).await,
+        TestPeer::joined(&second.url, 2).await,
+        TestPeer::joined(&second.url, 3).await,
+    );
+    let seen = |nodes: &Value| nodes["items"].as_array().unwrap().len() == 2 && nodes["peers"] == 3;
+    let nodes = first.manager.until("/v1/nodes", seen).await;
+    assert_eq!(
+        (&nodes["cluster"], &nodes["sockets"]),
+        (&json!("connected"), &json!(3))
+    );
+    let [own, elsewhere] = &nodes["items"].as_array().unwrap()[..] else {
+        panic!("{nodes}")
+    };
+    let counts = |count: u64| json!({"sockets": count, "peers": count, "swarms": 1});
+    assert_eq!((&own["own"], &own["counts"]), (&json!(true), &counts(1)));
+    assert_eq!(
+        (&elsewhere["own"], &elsewhere["url"]),
+        (&json!(false), &json!(other))
+    );
+    assert_eq!(elsewhere["counts"], counts(2));
+    // Of a swarm, what other nodes have of it.
+    let path = format!("/v1/swarms/{A}");
+    let swarm = first
+        .manager
+        .until(&path, |swarm| swarm["members_elsewhere"] == 2)
+        .await;
+    assert_eq!(swarm["members"], 1);
+    let swarm = second
+        .manager
+        .until(&path, |swarm| swarm["members_elsewhere"] == 1)
+        .await;
+    assert_eq!(swarm["members"], 2);
+    // It is an island, and alone.
+    drop((peers, redis));
+    let island = first
+        .manager
+        .until("/v1/nodes", |nodes| nodes["cluster"] == "island")
+        .await;
+    assert_eq!(island["items"][0]["id"], own["id"]);
+    let alone = |nodes: &Value| nodes["items"].as_array().unwrap().len() == 1;
+    first.manager.until("/v1/nodes", alone).await;
 }
 
 #[tokio::test]

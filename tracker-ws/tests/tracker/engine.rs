@@ -82,12 +82,20 @@ impl Redis {
 
 async fn spawn(folder: &TempDir, options: &[String]) -> Child {
     let socket = folder.path().join("redis.sock");
-    let mut child = Command::new("redis-server")
-        .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--port", "0", "--unixsocket"])
         .arg(&socket)
         .arg("--dir")
         .arg(folder.path())
-        .args(options)
+        .args(options);
+    launch(command).await
+}
+
+/// Starts a server that keeps nothing, and waits until it is there.
+pub async fn launch(mut command: Command) -> Child {
+    let mut child = command
+        .args(["--save", "", "--appendonly", "no"])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

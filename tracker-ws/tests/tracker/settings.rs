@@ -99,6 +99,21 @@ async fn flags_go_before_the_environment_before_the_file() {
         ),
         (
             &[
+                ("SHOAL_TRACKER_CLUSTER_CA", "ca.pem"),
+                ("SHOAL_TRACKER_CLUSTER_CERTIFICATE", "other.pem"),
+                ("SHOAL_TRACKER_CLUSTER_KEY", "k.pem"),
+            ],
+            &[
+                "--cluster",
+                "rediss://a.example,b.example",
+                "--cluster-certificate",
+                "c.pem",
+            ],
+            "cluster = \"rediss://a.example,b.example\"\ncluster_ca = \"ca.pem\"\ncluster_certificate = \"c.pem\"\n\
+             cluster_key = \"k.pem\"\n",
+        ),
+        (
+            &[
                 ("SHOAL_TRACKER_ALTO_NETWORK_MAP", "http://a.example/n"),
                 ("SHOAL_TRACKER_ALTO_COST_MAP", "http://a.example/c"),
             ],
@@ -225,6 +240,22 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
         (
             "cluster = \"engine.example:6379\"\n",
             "tracker.toml:1:11: cluster: not a URL such as redis://127.0.0.1:6379",
+        ),
+        (
+            "cluster = \"redis://h\"\ncluster_ca = \"ca.pem\"\n",
+            "tracker.toml:2:14: cluster_ca: the cluster's engine is not one with TLS (rediss://)",
+        ),
+        (
+            "cluster_key = \"k.pem\"\n",
+            "tracker.toml:1:15: cluster_key: the cluster's engine is not one with TLS (rediss://)",
+        ),
+        (
+            "cluster = \"rediss://h\"\ncluster_certificate = \"c.pem\"\n",
+            "tracker.toml:2:23: cluster_certificate: cluster_certificate and cluster_key need each other",
+        ),
+        (
+            "cluster = \"rediss://:secret@h#insecure\"\n",
+            "tracker.toml:1:11: cluster: not a URL such as redis://127.0.0.1:6379: no fragment is known",
         ),
         (
             "node_url = \"wss://t.example/ppsp\"\n",

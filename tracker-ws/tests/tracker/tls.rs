@@ -80,11 +80,11 @@ pub async fn handshake(connector: &TlsConnector, stream: TcpStream) -> std::io::
     within("handshake", connector.connect(name, stream)).await
 }
 
-async fn dial(url: &str, connector: &TlsConnector) -> std::io::Result<TlsStream<TcpStream>> {
+pub async fn dial(url: &str, connector: &TlsConnector) -> std::io::Result<TlsStream<TcpStream>> {
     handshake(connector, TcpStream::connect(address(url)).await.unwrap()).await
 }
 
-async fn open(url: &str, connector: &TlsConnector, seed: u8) -> TestPeer {
+pub async fn open(url: &str, connector: &TlsConnector, seed: u8) -> TestPeer {
     let stream = dial(url, connector).await.unwrap();
     TestPeer::open_over(url, url, stream, Key::new(seed))
         .await

@@ -63,6 +63,7 @@ async function repeat(signal, work, pause) {
 async function refresh() {
   const overview = await json('/v1/overview');
   show(overview);
+  showNodes(await json('/v1/nodes'));
   choose(overview.largest);
   const swarm = at('swarm-choice').value;
   if (swarm) showSwarm(swarm);
@@ -112,6 +113,18 @@ function show({ status, samples, census, faults }) {
     ['Connections made', count(playback.connections_made)],
     ['Connections failed', count(playback.connections_failed)],
   ]);
+}
+
+/** The nodes of the cluster, where it is one of several. */
+function showNodes({ cluster, items, peers, sockets }) {
+  at('nodes-card').hidden = cluster === 'alone';
+  const rows = items.map(({ id, own, url, counts }) => {
+    const name = `${url ?? id ?? ''}${own ? ' (this one)' : ''}`;
+    return [name, ...['peers', 'swarms', 'sockets'].map((key) => (counts ? count(counts[key]) : '–'))];
+  });
+  const island = cluster === 'island' ? '; this one is without the engine' : '';
+  const caption = `${count(items.length)} nodes, ${count(peers)} peers, ${count(sockets)} sockets${island}`;
+  table(at('node-table'), caption, ['Node', 'Peers', 'Swarms', 'Sockets'], rows, '');
 }
 
 function facts(into, pairs) {

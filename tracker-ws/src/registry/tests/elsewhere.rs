@@ -1,9 +1,10 @@
 //! Two registries as nodes of a cluster, without an engine between them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::clock::micros;
-use crate::cluster::{Cluster, ClusterMetrics, LIFETIME, Letter, NodeId, Outbox, Sample};
+use crate::cluster::{Cluster, ClusterMetrics, LIFETIME, Letter, NodeId, Outbox, SAMPLE_PEERS, Sample, Told};
 
 use super::*;
 
@@ -16,7 +17,32 @@ struct Node {
 
 impl Node {
     fn new(seed: u64, peers: std::ops::Range<u64>) -> Self {
-        let mut test = Test::with_peers(peers);
+        Self::of(seed, Test::with_peers(peers))
+    }
+
+    /// With more of them than a test has otherwise.
+    fn crowded(seed: u64, peers: std::ops::Range<u64>) -> Self {
+        let mut test = Test::new();
+        let many = Rate {
+            per_second: 1_000_000,
+            burst: 1_000_000,
+        };
+        test.registry.configure(RegistryConfig {
+            peer: PeerConfig::default(),
+            interval: 30,
+            max_peers: 10_000,
+            requests: many,
+            swarm_requests: many,
+        });
+        for peer in peers {
+            test.attach(peer, peer);
+            let (response, _) = test.connect(peer, vec![join(A)], Vec::new());
+            assert_eq!(response.code, ErrorCode::NoError);
+        }
+        Self::of(seed, test)
+    }
+
+    fn of(seed: u64, mut test: Test) -> Self {
         let many = Rate {
             per_second: 1000,
             burst: 1000,
@@ -40,7 +66,10 @@ impl Node {
     /// The other one reads what this one writes.
     fn tell(&mut self, other: &mut Self) {
         let (now, until) = (self.test.now, other.test.now + micros(LIFETIME));
-        other.test.registry.learn_node(until, self.name.clone(), None);
+        other
+            .test
+            .registry
+            .learn_node(until, self.name.clone(), None, None);
         for (swarm, members, told) in self.test.registry.drafts(now, vec![A.to_owned(), B.to_owned()]) {
             let text = Sample::write(&swarm, members, told);
             let sample = Sample::read(other.test.now, &swarm, &text, None).unwrap();
@@ -99,6 +128,34 @@ fn own_members_come_first_and_others_are_always_there() {
     // One of five candidates is: 600 of 3000.
     assert!((450..900).contains(&others), "{others}");
     assert_eq!(one.test.registry.counted(one.test.now, A).ext.members, Some(180));
+}
+
+/// What is told of swarm A in a period.
+fn draft(node: &mut Node) -> (String, usize, Vec<Told>) {
+    let drafts = node.test.registry.drafts(node.test.now, vec![A.to_owned()]);
+    let [draft] = <[_; 1]>::try_from(drafts).unwrap();
+    draft
+}
+
+#[test]
+fn a_swarm_costs_the_engine_the_same_however_large_it_is() {
+    let costs = [100, 2000].map(|members: u64| {
+        let mut node = Node::crowded(1, 0..members);
+        // Others are drawn each time: so in the long run everybody is told of, and the parts of a swarm hang together by ever
+        // new links.
+        let mut named = HashSet::new();
+        for _ in 0..300 {
+            let (_, _, told) = draft(&mut node);
+            assert_eq!(told.len(), SAMPLE_PEERS);
+            named.extend(told.into_iter().map(|mut peer| peer.infos.remove(0).peer_id));
+        }
+        // Of 300 draws of 32 of 2000, 99 % are drawn once at least.
+        assert!(named.len() as u64 > members * 9 / 10, "{}", named.len());
+        let (swarm, members, told) = draft(&mut node);
+        Sample::write(&swarm, members, told).len()
+    });
+    // Numbers have some more digits.
+    assert!(costs[0].abs_diff(costs[1]) < 200, "{costs:?}");
 }
 
 #[test]
@@ -250,7 +307,7 @@ fn more_than_the_queue_holds_is_refused() {
     one.list(1, 29, RequestExt::default());
     one.test
         .registry
-        .learn_node(Timestamp::MAX, two.name.clone(), None);
+        .learn_node(Timestamp::MAX, two.name.clone(), None, None);
     let relayed = (0..5000).map(|_| {
         one.test.now += 1000;
         one.relay(signal(Kind::Offer, 1, 100, "x"), 1)
