@@ -98,17 +98,17 @@ fn undisturbed(core: &str) -> Command {
 }
 
 fn built(name: &str) -> PathBuf {
-    release().join(name)
+    server_profile().join(name)
 }
 
 /// Where cargo puts what it builds, which may not be in the repository.
-fn release() -> PathBuf {
+fn server_profile() -> PathBuf {
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(target, PathBuf::from);
-    folder.join("release")
+    folder.join("server")
 }
 
 fn settings() -> PathBuf {
-    release().join("tracker-bench.toml")
+    server_profile().join("tracker-bench.toml")
 }
 
 fn number(report: &Value, path: &str) -> f64 {
@@ -142,7 +142,7 @@ fn cost(report: &Value) -> f64 {
 /// Runs it all and prints the tables. Fails when something cannot be measured, not for what is measured.
 pub fn run_all() -> Result<()> {
     let mut build = cargo();
-    build.args(["build", "--quiet", "--release", "--package", "tracker-ws"]);
+    build.args(["build", "--quiet", "--profile", "server", "--package", "tracker-ws"]);
     run(build.args(["--package", "tracker-load"])).context("tracker-ws and tracker-load do not build")?;
     if !root().join(NODE_FOLDER).join("node_modules").exists() {
         let mut install = npm(NODE_FOLDER);
