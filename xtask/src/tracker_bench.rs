@@ -142,7 +142,14 @@ fn cost(report: &Value) -> f64 {
 /// Runs it all and prints the tables. Fails when something cannot be measured, not for what is measured.
 pub fn run_all() -> Result<()> {
     let mut build = cargo();
-    build.args(["build", "--quiet", "--profile", "server", "--package", "tracker-ws"]);
+    build.args([
+        "build",
+        "--quiet",
+        "--profile",
+        "server",
+        "--package",
+        "tracker-ws",
+    ]);
     run(build.args(["--package", "tracker-load"])).context("tracker-ws and tracker-load do not build")?;
     if !root().join(NODE_FOLDER).join("node_modules").exists() {
         let mut install = npm(NODE_FOLDER);
