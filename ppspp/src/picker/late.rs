@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Decision;
-use super::plan::{Asked, Plan};
+use super::plan::{Asked, Lane, Plan, best};
 
 /// A live chunk that was asked for this long ago may be asked of another peer instead.
 const PATIENT: Duration = Duration::from_millis(700);
@@ -41,9 +41,7 @@ impl Plan<'_> {
         if busy.is_none_or(|busy| busy.outstanding() < 2 * bytes) {
             return;
         }
-        let others = self.lanes.iter_mut();
-        let others = others.filter(|lane| lane.link != asked.link && lane.has.contains(chunk));
-        let Some(lane) = others.min_by(|a, b| a.by_cost(b, bytes)) else {
+        let Some(lane) = best(&mut self.lanes, chunk, bytes, &|lane| lane.link != asked.link) else {
             return;
         };
         let gain = if lane.queued == 0.0 { 1.0 } else { MUCH_SOONER };
@@ -66,13 +64,17 @@ impl Plan<'_> {
         }
         let bytes = self.view.segments.chunk_length(chunk) as usize;
         let channels = self.view.channels;
-        let is_asked = |link| channels.get(link).is_some_and(|channel| channel.has_asked(chunk));
-        let others = self.lanes.iter_mut();
-        let others = others.filter(|lane| lane.has.contains(chunk) && !is_asked(lane.link));
-        let best = others.min_by(|a, b| a.by_cost(b, bytes));
-        let Some(lane) = best.filter(|lane| lane.completion(bytes as f64) < left.as_secs_f64()) else {
+        let is_other = |lane: &Lane<'_>| {
+            !channels
+                .get(lane.link)
+                .is_some_and(|asked| asked.has_asked(chunk))
+        };
+        let Some(lane) = best(&mut self.lanes, chunk, bytes, &is_other) else {
             return;
         };
+        if lane.completion(bytes as f64) >= left.as_secs_f64() {
+            return;
+        }
         *asked = lane.take(bytes, self.now).beside(*asked);
         self.scratch.decisions.push(Decision::Request(lane.link, chunk));
     }

@@ -47,11 +47,6 @@ impl Lane<'_> {
         (self.queued + bytes) / self.rate + self.round_trip
     }
 
-    /// Whether this peer or the other is asked sooner.
-    pub(super) fn by_cost(&self, other: &Self, bytes: usize) -> Ordering {
-        self.cost(bytes as f64).total_cmp(&other.cost(bytes as f64))
-    }
-
     /// It is asked for so many bytes more.
     pub(super) fn take(&mut self, bytes: usize, now: Timestamp) -> Asked {
         self.room = self.room.saturating_sub(bytes);
@@ -79,6 +74,19 @@ pub(super) struct Asked {
     pub(super) expected: f64,
     /// Of more than one.
     pub(super) again: bool,
+}
+
+/// Of those that have a chunk and fit, the peer that is to be asked first.
+pub(super) fn best<'a, 'b>(
+    lanes: &'a mut [Lane<'b>],
+    chunk: u32,
+    bytes: usize,
+    fits: &dyn Fn(&Lane<'b>) -> bool,
+) -> Option<&'a mut Lane<'b>> {
+    let lanes = lanes.iter_mut();
+    lanes
+        .filter(|lane| lane.has.contains(chunk) && fits(lane))
+        .min_by(|a, b| a.cost(bytes as f64).total_cmp(&b.cost(bytes as f64)))
 }
 
 impl Asked {
@@ -353,15 +361,11 @@ impl<'a> Plan<'a> {
     pub(super) fn ask(&mut self, chunk: u32, demand: &Demand) -> bool {
         let bytes = self.view.segments.chunk_length(chunk) as usize;
         let patience = self.patience(demand).map(|patience| patience.as_secs_f64());
-        let best = self
-            .lanes
-            .iter_mut()
-            .filter(|lane| lane.has.contains(chunk))
-            .filter(|lane| match patience {
-                Some(patience) => lane.queued == 0.0 || lane.completion(bytes as f64) <= patience,
-                None => lane.room >= bytes,
-            })
-            .min_by(|a, b| a.by_cost(b, bytes));
+        let may_be_asked = |lane: &Lane<'_>| match patience {
+            Some(patience) => lane.queued == 0.0 || lane.completion(bytes as f64) <= patience,
+            None => lane.room >= bytes,
+        };
+        let best = best(&mut self.lanes, chunk, bytes, &may_be_asked);
         let Some(lane) = best else { return false };
         let asked = lane.take(bytes, self.now);
         self.scratch.asked.insert(chunk, asked);
