@@ -575,9 +575,10 @@ impl Neighbourhood {
         told.unwrap_or_else(known) <= self.limits.maximum
     }
 
-    /// Places for connections that we start.
+    /// Places for connections that we start. Those added to the usual ones were counted when these may have been fewer.
     fn own_places(&self) -> usize {
-        self.usual_places() + self.extra
+        let most = self.limits.maximum.div_ceil(2).max(self.limits.target);
+        most.min(self.usual_places() + self.extra)
     }
 
     fn usual_places(&self) -> usize {

@@ -411,6 +411,17 @@ fn replacement_never_oscillates() {
     assert!(useful * 3 > neighbours * 2, "{useful} of {neighbours}");
 }
 
+#[test]
+fn places_that_were_added_do_not_go_past_the_limit_when_the_swarm_becomes_small() {
+    let mut all = neighbourhood(5);
+    all.set_size(&swarm(), 100);
+    all.extra = 4;
+    let large = all.own_places();
+    all.set_size(&swarm(), 2);
+    let most = 5_usize.div_ceil(2).max(all.limits.target);
+    assert!(large <= most && all.own_places() == most);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Found(u32, Option<u32>),
