@@ -60,24 +60,27 @@ impl Number<'_> {
 
     /// The number rounded towards zero, if it is from 0 to 2⁵³: `12.9` and `1.29e1` are 12.
     pub fn truncated(self) -> Option<u64> {
-        let (mantissa, exponent) = self.0.split_once(['e', 'E']).unwrap_or((self.0, "0"));
-        let negative = mantissa.starts_with('-');
-        let mantissa = mantissa.trim_start_matches('-');
-        let whole = mantissa.find('.').unwrap_or(mantissa.len());
-        // An exponent of more digits is as good as the largest: it leaves nothing, or makes the number too large.
-        let exponent: i32 = exponent.parse().unwrap_or(if exponent.starts_with('-') {
-            -i32::MAX
-        } else {
-            i32::MAX
+        let before = |text: &[u8], end: fn(&u8) -> bool| text.iter().position(end).unwrap_or(text.len());
+        let text = self.0.as_bytes();
+        let (mantissa, exponent) = text.split_at(before(text, |byte| matches!(byte, b'e' | b'E')));
+        let (whole, _) = mantissa.split_at(before(mantissa, |byte| *byte == b'.'));
+        // A larger exponent is as good as this: it leaves nothing, or makes the number too large.
+        let exponent_size = digits(exponent).fold(0, |size, digit| {
+            (size * 10 + i64::from(digit)).min(i64::from(i32::MAX))
         });
-        let mut left = i64::from(exponent) + whole as i64;
+        let mut left = digits(whole).count() as i64;
+        if exponent.contains(&b'-') {
+            left -= exponent_size;
+        } else {
+            left += exponent_size;
+        }
         let mut value = 0_u64;
-        for digit in mantissa.bytes().filter(u8::is_ascii_digit) {
-            if negative && digit != b'0' {
+        for digit in digits(mantissa) {
+            if mantissa.first() == Some(&b'-') && digit != 0 {
                 return None;
             }
             if left > 0 {
-                value = push(value, digit - b'0')?;
+                value = push(value, digit)?;
             }
             left -= 1;
         }
@@ -87,6 +90,11 @@ impl Number<'_> {
         }
         Some(value)
     }
+}
+
+fn digits(text: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit());
+    digits.map(|digit| digit - b'0')
 }
 
 fn push(value: u64, digit: u8) -> Option<u64> {

@@ -10,6 +10,14 @@ pub const ECDSA_P256: u8 = 13;
 /// Length of such a key blob, bytes: the algorithm, x, y.
 pub const KEY_BLOB_LEN: usize = 65;
 
+/// How the URL of a tracker may begin, and the port that need not be said then.
+const SCHEMES: [(&str, &str); 4] = [
+    ("ws://", ":80"),
+    ("wss://", ":443"),
+    ("http://", ":80"),
+    ("https://", ":443"),
+];
+
 const AUTH_CONTEXT: &[u8] = b"ppsp-tracker-auth/1\0";
 
 /// Base64url without padding (RFC 4648 §5).
@@ -56,21 +64,16 @@ pub fn is_swarm_id(text: &str) -> bool {
 /// it is the scheme's default (`wss://t.example`). `None` when the URL is not `ws:`, `wss:`, `http:` or `https:`, or
 /// has no host.
 pub fn tracker_origin(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once(':')?;
-    let rest = rest.strip_prefix("//")?;
-    let scheme = scheme.to_ascii_lowercase();
-    let default_port = match scheme.as_str() {
-        "ws" | "http" => ":80",
-        "wss" | "https" => ":443",
-        _ => return None,
-    };
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host)
-        .to_ascii_lowercase();
-    let host = host.strip_suffix(default_port).unwrap_or(&host);
-    (!host.is_empty() && !host.starts_with(':')).then(|| format!("{scheme}://{host}"))
+    let url = url.to_ascii_lowercase();
+    let known = SCHEMES.iter().find(|(scheme, _)| url.starts_with(scheme));
+    let (scheme, default_port) = *known?;
+    let rest = &url[scheme.len()..];
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let authority = &rest[..end.unwrap_or(rest.len())];
+    let user = authority.bytes().rposition(|byte| byte == b'@');
+    let host = &authority[user.map_or(0, |at| at + 1)..];
+    let host = host.strip_suffix(default_port).unwrap_or(host);
+    (!host.is_empty() && !host.starts_with(":")).then(|| [scheme, host].concat())
 }
 
 /// What a peer signs to prove in CONNECT that it holds the key of its ID:
@@ -137,7 +140,13 @@ mod tests {
             origin("wss://user:pw@t.example#f").as_deref(),
             Some("wss://t.example")
         );
+        assert_eq!(
+            origin("WSS://a@b@T.example:80?@").as_deref(),
+            Some("wss://t.example:80")
+        );
         assert_eq!(origin("ftp://t.example"), None);
+        assert_eq!(origin("wss:t.example"), None);
+        assert_eq!(origin("wss://a@:443"), None);
         assert_eq!(origin("wss:///ppsp"), None);
     }
 

@@ -49,7 +49,7 @@ pub use request::{
     Action, Auth, Connect, Find, Refused, Request, RequestBody, RequestExt, SwarmAction, connect_action,
 };
 pub use response::{FromTracker, IssuedCertificate, Response, ResponseExt, SwarmResult, SwarmResultExt};
-pub use sdp::dtls_fingerprints;
+pub use sdp::{dtls_fingerprints, sdp_lines};
 pub use signal::{Kind, Profile, Signal};
 pub use stat::{CandidateTypes, Qos, Stat, StatExt};
 pub use status::{LinkKind, PeerStatus, Power, Role};

@@ -216,11 +216,15 @@ fn init(entry: &Object<'_>) -> Init {
 
 fn tracker(file: &Object<'_>, name: &str, value: &Value<'_>) -> String {
     let url = file.text_of(name, value);
-    let (scheme, rest) = url.split_once(':').unwrap_or_default();
-    let known = scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("wss");
-    let authority = rest.strip_prefix("//").unwrap_or_default();
-    let host = authority.split(['/', '?', '#']).next().unwrap_or_default();
-    if !known || host.is_empty() || url.contains(char::is_whitespace) {
+    let lower = url.to_ascii_lowercase();
+    let known = ["ws://", "wss://"]
+        .iter()
+        .find_map(|scheme| lower.strip_prefix(scheme));
+    let has_host = !matches!(
+        known.and_then(|rest| rest.bytes().next()),
+        None | Some(b'/' | b'?' | b'#')
+    );
+    if !has_host || url.contains(char::is_whitespace) {
         file.refuse(name, Problem::TrackerUrl);
     }
     url

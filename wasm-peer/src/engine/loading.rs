@@ -31,7 +31,8 @@ fn uncovered() -> JsValue {
 
 /// A URL without query and fragment: signed URLs differ in these from viewer to viewer.
 fn bare(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or(url)
+    let end = url.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+    &url[..end.unwrap_or(url.len())]
 }
 
 /// Where the proof of a live segment lies: beside it, under the same query.
