@@ -3,10 +3,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use bytes::{Buf, BufMut, Bytes, TryGetError};
+use bytes::{BufMut, Bytes};
 
-use crate::hash::HASH_LENGTH;
-use crate::options::{Addressing, ProtocolOptions, take};
+use crate::options::{Addressing, ProtocolOptions, array, byte, number, short, take, word};
 use crate::{Bin, ChunkRange, Hash};
 
 /// Message type codes (RFC 7574 §8.2, table 7).
@@ -154,12 +153,6 @@ pub enum DecodeError {
     LateHandshake,
 }
 
-impl From<TryGetError> for DecodeError {
-    fn from(_: TryGetError) -> Self {
-        Self::Short
-    }
-}
-
 /// What both sides know of the swarm and what the messages' lengths depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
@@ -210,10 +203,10 @@ fn put_each(out: &mut Vec<u8>, code: u8, range: ChunkRange, format: &Format, res
 fn get_range(input: &mut Bytes, format: &Format) -> Result<ChunkRange, DecodeError> {
     match format.addressing {
         Addressing::ChunkRanges32 => {
-            let (start, end) = (input.try_get_u32()?, input.try_get_u32()?);
+            let (start, end) = (word(input)?, word(input)?);
             ChunkRange::new(start, end).ok_or(DecodeError::Reversed(start, end))
         }
-        Addressing::Bins32 => match input.try_get_u32()? {
+        Addressing::Bins32 => match word(input)? {
             NO_BIN => Err(DecodeError::NotABin(NO_BIN)),
             number => Ok(Bin::from_number(number).range()),
         },
@@ -273,9 +266,9 @@ impl Message {
 
     /// Reads one message off the front of `input`.
     pub(crate) fn decode(input: &mut Bytes, format: &Format) -> Result<Self, DecodeError> {
-        Ok(match input.try_get_u8()? {
+        Ok(match byte(input)? {
             code::HANDSHAKE => Self::Handshake {
-                source: input.try_get_u32()?,
+                source: word(input)?,
                 options: ProtocolOptions::decode(input)?,
             },
             code::DATA => {
@@ -283,7 +276,7 @@ impl Message {
                 if range.count() != 1 {
                     return Err(DecodeError::ManyChunks(range.start(), range.end()));
                 }
-                let timestamp = input.try_get_u64()?;
+                let timestamp = number(input, 8)?;
                 // DATA has no length: fixed-size chunks, or the rest of the datagram (§8.6).
                 let bytes = input.split_to(input.len().min(format.chunk_size as usize));
                 if bytes.is_empty() {
@@ -297,25 +290,21 @@ impl Message {
             }
             code::ACK => Self::Ack {
                 range: get_range(input, format)?,
-                delay: input.try_get_i64()?,
+                delay: number(input, 8)? as i64,
             },
             code::HAVE => Self::Have(get_range(input, format)?),
             code::INTEGRITY => {
                 let bin = get_bin(input, format)?;
-                let mut hash = [0; HASH_LENGTH];
-                input.try_copy_to_slice(&mut hash)?;
-                Self::Integrity {
-                    bin,
-                    hash: Hash::new(hash),
-                }
+                let hash = Hash::new(array(input)?);
+                Self::Integrity { bin, hash }
             }
-            code::PEX_RESV4 => Self::PexResV4(Ipv4Addr::from(input.try_get_u32()?), input.try_get_u16()?),
+            code::PEX_RESV4 => Self::PexResV4(Ipv4Addr::from(word(input)?), short(input)?),
             code::PEX_REQ => Self::PexReq,
             code::SIGNED_INTEGRITY => {
                 let length = format.signature_length.ok_or(DecodeError::Unsigned)?;
                 Self::SignedIntegrity {
                     bin: get_bin(input, format)?,
-                    time: input.try_get_u64()?,
+                    time: number(input, 8)?,
                     signature: take(input, usize::from(length))?,
                 }
             }
@@ -323,9 +312,9 @@ impl Message {
             code::CANCEL => Self::Cancel(get_range(input, format)?),
             code::CHOKE => Self::Choke,
             code::UNCHOKE => Self::Unchoke,
-            code::PEX_RESV6 => Self::PexResV6(Ipv6Addr::from(input.try_get_u128()?), input.try_get_u16()?),
+            code::PEX_RESV6 => Self::PexResV6(Ipv6Addr::from(array::<16>(input)?), short(input)?),
             code::PEX_RESCERT => {
-                let length = usize::from(input.try_get_u16()?);
+                let length = usize::from(short(input)?);
                 if length > MAX_CERTIFICATE {
                     return Err(DecodeError::CertificateLength(length));
                 }

@@ -191,7 +191,7 @@ impl ProtocolOptions {
         let mut options = Self::default();
         let mut least = 0;
         loop {
-            let option = input.try_get_u8()?;
+            let option = byte(input)?;
             if option == END {
                 return Ok(options);
             }
@@ -203,27 +203,27 @@ impl ProtocolOptions {
                 VERSION => options.version = Some(version(input, option)?),
                 MINIMUM_VERSION => options.minimum_version = Some(version(input, option)?),
                 SWARM_ID => {
-                    let length = usize::from(input.try_get_u16()?);
+                    let length = usize::from(short(input)?);
                     if length == 0 || length > MAX_SWARM_ID {
                         return Err(DecodeError::SwarmIdLength(length));
                     }
                     options.swarm_id = Some(take(input, length)?);
                 }
-                INTEGRITY => options.integrity = Some(IntegrityMethod::read(input.try_get_u8()?)?),
-                HASH_FUNCTION => options.hash_function = Some(HashFunction::read(input.try_get_u8()?)?),
-                LIVE_SIGNATURE => options.live_signature = Some(input.try_get_u8()?),
-                ADDRESSING => options.addressing = Some(Addressing::read(input.try_get_u8()?)?),
+                INTEGRITY => options.integrity = Some(IntegrityMethod::read(byte(input)?)?),
+                HASH_FUNCTION => options.hash_function = Some(HashFunction::read(byte(input)?)?),
+                LIVE_SIGNATURE => options.live_signature = Some(byte(input)?),
+                ADDRESSING => options.addressing = Some(Addressing::read(byte(input)?)?),
                 LIVE_DISCARD_WINDOW => {
                     // The width follows the addressing method, which therefore has to be known (§7.9).
                     let method = options.addressing.ok_or(DecodeError::WindowWithoutAddressing)?;
                     options.live_discard_window = Some(if method.is_wide() {
-                        input.try_get_u64()?
+                        number(input, 8)?
                     } else {
-                        input.try_get_u32()?.into()
+                        word(input)?.into()
                     });
                 }
                 SUPPORTED_MESSAGES => {
-                    let length = usize::from(input.try_get_u8()?);
+                    let length = usize::from(byte(input)?);
                     if length == 0 || length > 32 {
                         return Err(DecodeError::BitmapLength(length));
                     }
@@ -232,7 +232,7 @@ impl ProtocolOptions {
                     options.supported_messages =
                         Some(SupportedMessages(u16::from(bitmap[0]) << 8 | u16::from(second)));
                 }
-                CHUNK_SIZE => match input.try_get_u32()? {
+                CHUNK_SIZE => match word(input)? {
                     0 => return Err(DecodeError::OptionValue { option, value: 0 }),
                     size => options.chunk_size = Some(size),
                 },
@@ -243,10 +243,43 @@ impl ProtocolOptions {
 }
 
 fn version(input: &mut Bytes, option: u8) -> Result<u8, DecodeError> {
-    match input.try_get_u8()? {
+    match byte(input)? {
         0 => Err(DecodeError::OptionValue { option, value: 0 }),
         version => Ok(version),
     }
+}
+
+/// Reads a number of so many bytes off the front, at most 8. One function for all of them.
+#[cfg_attr(target_family = "wasm", inline(never))]
+pub(crate) fn number(input: &mut Bytes, width: usize) -> Result<u64, DecodeError> {
+    let bytes = input.get(..width).ok_or(DecodeError::Short)?;
+    let number = bytes
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    input.advance(width);
+    Ok(number)
+}
+
+/// Reads one byte.
+pub(crate) fn byte(input: &mut Bytes) -> Result<u8, DecodeError> {
+    Ok(number(input, 1)? as u8)
+}
+
+/// Reads a number of two bytes.
+pub(crate) fn short(input: &mut Bytes) -> Result<u16, DecodeError> {
+    Ok(number(input, 2)? as u16)
+}
+
+/// Reads a number of four bytes.
+pub(crate) fn word(input: &mut Bytes) -> Result<u32, DecodeError> {
+    Ok(number(input, 4)? as u32)
+}
+
+/// Splits so many bytes off the front that they are an array.
+pub(crate) fn array<const N: usize>(input: &mut Bytes) -> Result<[u8; N], DecodeError> {
+    let array = *input.first_chunk().ok_or(DecodeError::Short)?;
+    input.advance(N);
+    Ok(array)
 }
 
 /// Splits `length` bytes off the front.

@@ -1,6 +1,6 @@
 //! Ranges being fetched from the origin over HTTP.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 
 use crate::digest::Digests;
@@ -15,7 +15,8 @@ pub(crate) struct Fetch {
     pub(crate) chunks: ChunkRange,
     /// The next chunk to cut off the body; past the end when all are there.
     next: u32,
-    partial: BytesMut,
+    /// The beginning of that chunk.
+    partial: Vec<u8>,
     started: Timestamp,
     last_data: Option<Timestamp>,
 }
@@ -69,7 +70,7 @@ impl Origin {
             segment,
             chunks,
             next: chunks.start(),
-            partial: BytesMut::new(),
+            partial: Vec::new(),
             started: now,
             last_data: None,
         };
@@ -107,21 +108,28 @@ impl Origin {
             waiting: &mut self.waiting,
             digests,
         };
+        let mut rest = &data[..];
         if length != data.len() {
             // A stub stands for a whole chunk.
             received.discarded += unverified.keep(fetch.next, data.clone(), &wanted);
             fetch.next += 1;
-        } else {
-            fetch.partial.extend_from_slice(data);
+            rest = &[];
         }
         while fetch.next <= end {
             let chunk = fetch.next;
             // A last chunk of unknown length ends with the body, or is a full one.
             let length = segments.chunk_length(chunk) as usize;
-            if fetch.partial.len() < length {
+            let missing = length.saturating_sub(fetch.partial.len());
+            let (more, others) = rest.split_at(missing.min(rest.len()));
+            rest = others;
+            fetch.partial.reserve_exact(missing);
+            fetch.partial.extend_from_slice(more);
+            if more.len() < missing {
                 return received;
             }
-            let bytes = fetch.partial.split_to(length).freeze();
+            // Meanwhile it may have turned out to be shorter than what was here already.
+            let next = fetch.partial.split_off(length);
+            let bytes = core::mem::replace(&mut fetch.partial, next).into();
             fetch.next += 1;
             received.discarded += unverified.keep(chunk, bytes, &wanted);
         }
@@ -154,7 +162,7 @@ impl Origin {
         if !is_last || segments.exact_length(last).is_some() || (nothing && (!open_ended || last == first)) {
             return None;
         }
-        let rest = fetch.partial.split().freeze();
+        let rest = core::mem::take(&mut fetch.partial).into();
         self.fetches.remove(id);
         let end = if nothing { last - 1 } else { last };
         if !nothing {
