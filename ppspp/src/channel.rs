@@ -1,7 +1,5 @@
 //! One remote peer in one swarm (RFC 7574 §3.11): its handshake, its availability, what is asked of it and by it.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -11,7 +9,7 @@ use crate::message::{Format, Message, code};
 use crate::options::{Addressing, HashFunction, ProtocolOptions, SupportedMessages};
 use crate::rate::{RateMeter, RoundTrip};
 use crate::status::PeerStatus;
-use crate::{ChunkMap, ChunkRange, LinkId, PeerId, SwarmMetadata, Timestamp};
+use crate::{ChunkMap, ChunkRange, LinkId, PeerId, Queue, SwarmMetadata, Timestamp};
 
 /// Version 1 is RFC 7574.
 const VERSION: u8 = 1;
@@ -90,7 +88,7 @@ pub(crate) struct Channel {
     /// We do not answer its requests.
     pub(crate) choking: bool,
     /// What it asked for, in order, and when.
-    uploads: VecDeque<(ChunkRange, Timestamp)>,
+    uploads: Vec<(ChunkRange, Timestamp)>,
     /// Bytes that may be queued on the bulk channel now.
     pub(crate) free: usize,
     /// Bytes that could be queued when nothing was; how fast what is queued goes out, and when that was last told.
@@ -141,7 +139,7 @@ pub(crate) struct Channel {
     /// Signature checks on its account: how many in the second that began when.
     checks: (u32, Timestamp),
     /// Encoded messages for the next control datagrams, behind room for the channel ID.
-    control: VecDeque<Vec<u8>>,
+    control: Vec<Vec<u8>>,
 }
 
 /// Where the exchange of peers with this one stands (RFC 7574 §3.10).
@@ -158,7 +156,7 @@ pub(crate) struct PeerExchange {
     /// Its own membership certificate, verified, and when that ends.
     pub(crate) certificate: Option<(Bytes, Timestamp)>,
     /// Certificates that wait to be checked.
-    pub(crate) unchecked: VecDeque<Bytes>,
+    pub(crate) unchecked: Queue<Bytes>,
     /// It sent one that was no good: no more are looked at.
     pub(crate) distrusted: bool,
 }
@@ -189,7 +187,7 @@ impl Channel {
             had: (0, 0),
             choked: false,
             choking: false,
-            uploads: VecDeque::new(),
+            uploads: Vec::new(),
             free: 0,
             room: 0,
             drain: RateMeter::default(),
@@ -222,7 +220,7 @@ impl Channel {
             tune_in: false,
             exchange: PeerExchange::default(),
             checks: (0, now),
-            control: VecDeque::new(),
+            control: Vec::new(),
         }
     }
 
@@ -245,10 +243,10 @@ impl Channel {
     /// The control datagram that takes the next message.
     pub(crate) fn control_datagram(&mut self) -> &mut Vec<u8> {
         let full = |last: &Vec<u8>| last.len() >= CONTROL_DATAGRAM;
-        if self.control.back().is_none_or(full) {
+        if self.control.last().is_none_or(full) {
             let mut datagram = Vec::with_capacity(FIRST_ROOM);
             datagram.extend([0; CHANNEL_ID]);
-            self.control.push_back(datagram);
+            self.control.push(datagram);
         }
         let last = self.control.len() - 1;
         &mut self.control[last]
@@ -257,7 +255,10 @@ impl Channel {
     /// The next control datagram that is due, if any.
     pub(crate) fn take_control(&mut self, now: Timestamp) -> Option<Bytes> {
         let remote = self.remote?;
-        let mut datagram = self.control.pop_front()?;
+        if self.control.is_empty() {
+            return None;
+        }
+        let mut datagram = self.control.remove(0);
         datagram[..CHANNEL_ID].copy_from_slice(&remote.to_be_bytes());
         self.note_sent(now);
         Some(datagram.into())
@@ -414,7 +415,7 @@ impl Channel {
     /// The remote peer asked for chunks; runs past the bound are not remembered, a REQUEST is only a hint (§3.7).
     pub(crate) fn enqueue_upload(&mut self, run: ChunkRange, now: Timestamp) {
         if self.uploads.len() < MAX_UPLOAD_RUNS {
-            self.uploads.push_back((run, now));
+            self.uploads.push((run, now));
         }
     }
 
@@ -434,7 +435,7 @@ impl Channel {
 
     /// Since when what it asked for first has been waiting.
     pub(crate) fn waiting_since(&self) -> Option<Timestamp> {
-        self.uploads.front().map(|(_, since)| *since)
+        self.uploads.first().map(|(_, since)| *since)
     }
 
     /// What it asked for, run by run: the first chunk of each, and since when it has been waiting.
@@ -444,8 +445,9 @@ impl Channel {
 
     /// Lets the run at this place of [`Self::waiting`] go first.
     pub(crate) fn bring_forward(&mut self, at: usize) {
-        if let Some(run) = self.uploads.remove(at) {
-            self.uploads.push_front(run);
+        if at < self.uploads.len() {
+            let run = self.uploads.remove(at);
+            self.uploads.insert(0, run);
         }
     }
 
@@ -456,32 +458,33 @@ impl Channel {
 
     /// The remote peer no longer wants chunks, or has got them.
     pub(crate) fn cancel_upload(&mut self, range: ChunkRange) {
-        for _ in 0..self.uploads.len() {
-            let Some((run, since)) = self.uploads.pop_front() else {
-                return;
-            };
+        for (run, since) in core::mem::take(&mut self.uploads) {
             let mut rest = ChunkMap::new();
             rest.insert(run);
             rest.remove(range);
-            self.uploads.extend(rest.runs().iter().map(|run| (*run, since)));
+            // Holes make more runs of one; a REQUEST is a hint, so the last ones go.
+            for run in rest.runs() {
+                self.enqueue_upload(*run, since);
+            }
         }
-        // Holes make more runs of one; a REQUEST is a hint, so the last ones go.
-        self.uploads.truncate(MAX_UPLOAD_RUNS);
     }
 
     /// Takes the next chunk to upload that the remote peer does not have by now.
     pub(crate) fn next_upload(&mut self) -> Option<u32> {
         loop {
-            let (run, since) = self.uploads.pop_front()?;
-            if let Some(rest) = run
-                .start()
+            let (run, _) = self.uploads.first_mut()?;
+            let first = run.start();
+            match first
                 .checked_add(1)
                 .and_then(|next| ChunkRange::new(next, run.end()))
             {
-                self.uploads.push_front((rest, since));
+                Some(rest) => *run = rest,
+                None => {
+                    self.uploads.remove(0);
+                }
             }
-            if !self.has.contains(run.start()) {
-                return Some(run.start());
+            if !self.has.contains(first) {
+                return Some(first);
             }
         }
     }

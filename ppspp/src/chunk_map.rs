@@ -1,5 +1,7 @@
 //! Which chunks somebody has.
 
+use core::ops::Range;
+
 use crate::ChunkRange;
 
 /// A set of chunks as sorted runs that neither overlap nor touch. What is sent once as HAVE (RFC 7574 §8.7) is one
@@ -75,7 +77,7 @@ impl ChunkMap {
                 self.runs[to - 1].end().max(range.end()),
             ),
         };
-        self.runs.splice(from..to, ChunkRange::new(start, end));
+        self.replace(from..to, ChunkRange::new(start, end), None);
         true
     }
 
@@ -92,7 +94,13 @@ impl ChunkMap {
         let after = (self.runs[to - 1].end() > range.end())
             .then(|| ChunkRange::new(range.end() + 1, self.runs[to - 1].end()))
             .flatten();
-        self.runs.splice(from..to, before.into_iter().chain(after));
+        self.replace(from..to, before, after);
+    }
+
+    /// What is in place of some runs now.
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    fn replace(&mut self, runs: Range<usize>, before: Option<ChunkRange>, after: Option<ChunkRange>) {
+        self.runs.splice(runs, before.into_iter().chain(after));
     }
 
     /// The parts of `range` that are in the set, in order.

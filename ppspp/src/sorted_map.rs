@@ -63,15 +63,12 @@ impl<K: Ord + Copy, V> SortedMap<K, V> {
         Some(&mut self.entries[at].1)
     }
 
-    /// Puts a value in; returns the one it replaces.
+    /// Puts a value in, in place of the one that is there.
     #[cfg_attr(target_family = "wasm", inline(never))]
-    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+    pub fn insert(&mut self, key: K, value: V) {
         match self.find(key) {
-            Ok(at) => Some(core::mem::replace(&mut self.entries[at].1, value)),
-            Err(at) => {
-                self.put(at, key, value);
-                None
-            }
+            Ok(at) => self.entries[at].1 = value,
+            Err(at) => self.put(at, key, value),
         }
     }
 
@@ -176,7 +173,10 @@ mod tests {
             let (mut map, mut oracle) = (SortedMap::new(), BTreeMap::new());
             for (operation, key, value) in operations {
                 match operation {
-                    0..=2 => prop_assert_eq!(map.insert(key, value), oracle.insert(key, value)),
+                    0..=2 => {
+                        map.insert(key, value);
+                        oracle.insert(key, value);
+                    },
                     3 => prop_assert_eq!(map.remove(key), oracle.remove(&key)),
                     4 => prop_assert_eq!(
                         *map.get_or_insert_with(key, || value),

@@ -49,18 +49,12 @@ impl ChunkStore {
 
     /// Forgets the segments untouched for longest until `bytes` are free, but none that `keep` names.
     pub(crate) fn evict(&mut self, segments: &Segments, bytes: usize, keep: impl Fn(u32) -> bool) -> usize {
-        let mut oldest: Vec<(Timestamp, u32)> = self
-            .touched
-            .iter()
-            .filter(|(segment, _)| !keep(*segment))
-            .map(|(s, &t)| (t, s))
-            .collect();
-        oldest.sort_unstable();
         let before = self.bytes;
-        for (_, segment) in oldest {
-            if before - self.bytes >= bytes {
+        while before - self.bytes < bytes {
+            let others = self.touched.iter().filter(|(segment, _)| !keep(*segment));
+            let Some((segment, _)) = others.min_by_key(|(_, touched)| **touched) else {
                 break;
-            }
+            };
             self.forget(segments, segment);
         }
         before - self.bytes

@@ -1,10 +1,8 @@
 //! The peers that are remembered, and those that are banned. Both tables are sorted by peer ID and bounded.
 
-use std::collections::VecDeque;
-
 use super::pace::Bucket;
 use super::{Hints, Source};
-use crate::{PeerId, SwarmId, Timestamp};
+use crate::{PeerId, Queue, SwarmId, Timestamp};
 
 /// Swarms remembered for one peer at most.
 const MAX_SWARMS: usize = 16;
@@ -158,7 +156,7 @@ impl Candidate {
 #[derive(Debug, Default)]
 pub(super) struct Bans {
     sorted: Vec<PeerId>,
-    by_age: VecDeque<PeerId>,
+    by_age: Queue<PeerId>,
 }
 
 impl Bans {
@@ -171,12 +169,12 @@ impl Bans {
             return;
         }
         if self.by_age.len() >= MAX_BANNED
-            && let Some(oldest) = self.by_age.pop_front()
+            && let Some(oldest) = self.by_age.pop()
             && let Ok(at) = self.sorted.binary_search(&oldest)
         {
             self.sorted.remove(at);
         }
-        self.by_age.push_back(peer);
+        self.by_age.push(peer);
         if let Err(at) = self.sorted.binary_search(&peer) {
             self.sorted.insert(at, peer);
         }

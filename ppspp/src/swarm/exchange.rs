@@ -123,7 +123,7 @@ impl Swarm {
         if exchange.distrusted || exchange.unchecked.len() > exchange.expected {
             return;
         }
-        exchange.unchecked.push_back(certificate);
+        exchange.unchecked.push(certificate);
         self.check_certificates(link);
     }
 
@@ -132,7 +132,7 @@ impl Swarm {
             let next = self
                 .channels
                 .get_mut(link)
-                .and_then(|channel| channel.exchange.unchecked.pop_front());
+                .and_then(|channel| channel.exchange.unchecked.pop());
             let Some(certificate) = next else { return };
             let check = self.checks.certificate(CertificateCheck {
                 link,

@@ -58,7 +58,7 @@ impl Client {
             };
             let half = left_ms.saturating_mul(1000) / 2;
             member.certificate = Renewal::At(self.now.saturating_add(half.max(RETRY)));
-            self.outputs.push_back(Output::Certificate {
+            self.outputs.push(Output::Certificate {
                 swarm: issued.swarm_id.clone(),
                 certificate,
                 expires: issued.expires,

@@ -164,8 +164,8 @@ impl Client {
             }
             ErrorCode::AuthenticationRequired => {
                 self.trackers[self.current].refused = true;
-                self.outputs.push_back(Output::Close);
-                self.outputs.push_back(Output::Refused {
+                self.outputs.push(Output::Close);
+                self.outputs.push(Output::Refused {
                     url,
                     swarm: None,
                     code: response.code,
@@ -202,7 +202,7 @@ impl Client {
                 Action::Join if failed => {
                     self.wanted.remove(&swarm_id);
                     self.announced.remove(&swarm_id);
-                    self.outputs.push_back(Output::Refused {
+                    self.outputs.push(Output::Refused {
                         url: url.clone(),
                         swarm: Some(swarm_id),
                         code: ErrorCode::Forbidden,
@@ -222,7 +222,7 @@ impl Client {
             self.state = State::Joined { since: self.now };
             self.next_report = self.now + self.jittered_interval();
             let tracker_key = self.tracker_key.clone();
-            self.outputs.push_back(Output::Joined { url, tracker_key });
+            self.outputs.push(Output::Joined { url, tracker_key });
         }
         self.take_certificates(&response);
         self.take_peers(response);
@@ -240,7 +240,7 @@ impl Client {
                 continue;
             }
             self.wanted.remove(swarm_id);
-            self.outputs.push_back(Output::Refused {
+            self.outputs.push(Output::Refused {
                 url: url.clone(),
                 swarm: Some(swarm_id.clone()),
                 code: ErrorCode::Forbidden,

@@ -25,8 +25,6 @@ mod tests;
 mod token;
 mod types;
 
-use std::collections::VecDeque;
-
 use backoff::Backoff;
 use by_swarm::BySwarm;
 use certificates::Renewal;
@@ -133,10 +131,10 @@ pub struct Client {
     /// The tracker of this session issues certificates.
     certifies: bool,
     tracker_key: Option<Vec<u8>>,
-    offers: VecDeque<Signal>,
-    seen: VecDeque<(String, String, u64)>,
+    offers: Vec<Signal>,
+    seen: Vec<(String, String, u64)>,
     bad_frames: u32,
-    outputs: VecDeque<Output>,
+    outputs: Vec<Output>,
 }
 
 impl Client {
@@ -181,10 +179,10 @@ impl Client {
             status_changed: false,
             certifies: false,
             tracker_key: None,
-            offers: VecDeque::new(),
-            seen: VecDeque::new(),
+            offers: Vec::new(),
+            seen: Vec::new(),
             bad_frames: 0,
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
         }
     }
 
@@ -268,7 +266,7 @@ impl Client {
             // Only now, so that a LEAVE and a JOIN handed in together travel in one CONNECT.
             self.reconcile();
         }
-        self.outputs.pop_front()
+        (!self.outputs.is_empty()).then(|| self.outputs.remove(0))
     }
 
     /// When to call `handle(now, Input::Timeout)`, if nothing happens before.
@@ -305,7 +303,7 @@ impl Client {
                 () if is_swarm_id(&swarm) => "more than 64 swarms",
                 () => "not a swarm ID",
             };
-            self.outputs.push_back(Output::Refused {
+            self.outputs.push(Output::Refused {
                 url: self.url().to_owned(),
                 swarm: Some(swarm),
                 code: ErrorCode::Forbidden,
@@ -335,7 +333,7 @@ impl Client {
         };
         self.bad_frames = 0;
         let url = self.url().to_owned();
-        self.outputs.push_back(Output::Open(url));
+        self.outputs.push(Output::Open(url));
     }
 
     /// Forgets everything that belongs to one socket.
@@ -355,7 +353,7 @@ impl Client {
         for pending in self.requests.drain() {
             if let What::Signal { to, oid } = pending.what {
                 let reason = "tracker lost".to_owned();
-                self.outputs.push_back(Output::SignalFailed { to, oid, reason });
+                self.outputs.push(Output::SignalFailed { to, oid, reason });
             }
         }
     }
@@ -373,7 +371,7 @@ impl Client {
 
     fn go_idle(&mut self) {
         if self.has_socket() {
-            self.outputs.push_back(Output::Close);
+            self.outputs.push(Output::Close);
         }
         self.end_session();
         self.offers.clear();
@@ -387,9 +385,9 @@ impl Client {
     /// The session failed: report it, and try the next tracker after a while (at least `delay` µs).
     fn lose(&mut self, reason: &str, delay: u64, close: bool) {
         if close {
-            self.outputs.push_back(Output::Close);
+            self.outputs.push(Output::Close);
         }
-        self.outputs.push_back(Output::Lost {
+        self.outputs.push(Output::Lost {
             url: self.url().to_owned(),
             reason: reason.to_owned(),
         });
@@ -494,7 +492,7 @@ impl Client {
         let frame = request.encode().map_err(|error| error.to_string())?;
         self.requests
             .insert(id, Pending::new(self.now, frame.clone(), what));
-        self.outputs.push_back(Output::Send(frame));
+        self.outputs.push(Output::Send(frame));
         Ok(())
     }
 
@@ -518,7 +516,7 @@ impl Client {
             What::Signal { to, oid } => {
                 if response.code != ErrorCode::NoError {
                     let reason = describe(response.code, &response);
-                    self.outputs.push_back(Output::SignalFailed { to, oid, reason });
+                    self.outputs.push(Output::SignalFailed { to, oid, reason });
                 }
             }
         }
@@ -549,7 +547,7 @@ impl Client {
             State::Joined { .. } => {
                 if self.now >= self.next_report {
                     self.next_report = self.now + self.jittered_interval();
-                    self.outputs.push_back(Output::ReportDue);
+                    self.outputs.push(Output::ReportDue);
                 }
                 let now = self.now;
                 let due: Vec<String> = self

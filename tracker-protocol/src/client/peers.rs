@@ -34,7 +34,7 @@ impl Client {
     /// Passes on the lists of a successful response.
     pub(super) fn take_peers(&mut self, response: Response) {
         if let Some(sent) = response.ext.offers_sent {
-            self.outputs.push_back(Output::OffersSent(sent));
+            self.outputs.push(Output::OffersSent(sent));
         }
         self.take_sizes(&response);
         for result in response.swarm_result {
@@ -65,7 +65,7 @@ impl Client {
             }
             member.next_find = self.now + pause;
             if !peers.is_empty() {
-                self.outputs.push_back(Output::Peers {
+                self.outputs.push(Output::Peers {
                     swarm: result.swarm_id,
                     peers,
                 });
@@ -82,7 +82,7 @@ impl Client {
             };
             if member.size != Some(members) {
                 member.size = Some(members);
-                self.outputs.push_back(Output::SwarmSize {
+                self.outputs.push(Output::SwarmSize {
                     swarm: result.swarm_id.clone(),
                     members,
                 });

@@ -1,7 +1,5 @@
 //! Envelopes to and from other peers.
 
-use std::collections::VecDeque;
-
 use super::requests::What;
 use super::{Client, MAX_SEEN_SIGNALS, OFFER_LIFETIME_MS, Output, SIGNAL_SKEW_MS, State};
 use crate::MAX_OFFERS;
@@ -20,18 +18,18 @@ impl Client {
             return;
         }
         if self.seen.len() >= MAX_SEEN_SIGNALS {
-            self.seen.pop_front();
+            self.seen.remove(0);
         }
-        self.seen.push_back(id);
-        self.outputs.push_back(Output::Signal(signal));
+        self.seen.push(id);
+        self.outputs.push(Output::Signal(signal));
     }
 
     pub(super) fn send_signal(&mut self, signal: Box<Signal>) {
         if signal.to.is_empty() {
             if self.offers.len() >= MAX_OFFERS {
-                self.offers.pop_front();
+                self.offers.remove(0);
             }
-            self.offers.push_back(*signal);
+            self.offers.push(*signal);
             return;
         }
         let (to, oid) = (signal.to.clone(), signal.oid.clone());
@@ -50,24 +48,19 @@ impl Client {
             ),
         };
         if let Err(reason) = sent {
-            self.outputs.push_back(Output::SignalFailed { to, oid, reason });
+            self.outputs.push(Output::SignalFailed { to, oid, reason });
         }
     }
 
     /// The batch offers that can travel now: those of `swarm`, or of any wanted one.
     pub(super) fn take_offers(&mut self, swarm: Option<&str>) -> Vec<Signal> {
         let oldest = self.time_ms(self.now).saturating_sub(OFFER_LIFETIME_MS);
-        let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
-        for offer in self.offers.drain(..).filter(|offer| offer.ts >= oldest) {
-            let fits = swarm.map_or(self.wanted.contains_key(&offer.swarm), |swarm| {
+        let in_time = self.offers.drain(..).filter(|offer| offer.ts >= oldest);
+        let (taken, kept) = in_time.partition(|offer| {
+            swarm.map_or(self.wanted.contains_key(&offer.swarm), |swarm| {
                 offer.swarm == swarm
-            });
-            if fits {
-                taken.push(offer)
-            } else {
-                kept.push_back(offer)
-            }
-        }
+            })
+        });
         self.offers = kept;
         taken
     }

@@ -37,7 +37,7 @@ impl Client {
         if let Some(bytes) = bytes {
             self.attempt = self.attempt.wrapping_add(1);
             let attempt = self.attempt;
-            self.outputs.push_back(Output::SignAuth { attempt, bytes });
+            self.outputs.push(Output::SignAuth { attempt, bytes });
         }
     }
 }

@@ -24,13 +24,13 @@ mod socket;
 pub(crate) mod timer;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{RtcConfiguration, RtcPeerConnection};
 
+use ppspp::Queue;
 use ppspp::neighbourhood::{Hints, Limits, Neighbourhood, Source};
 pub use ppspp::{LinkId, PeerId, SwarmId};
 pub use tracker_protocol::{PeerStatus, Stat};
@@ -166,7 +166,7 @@ struct Inner {
     clock: Clock,
     timer: Timer,
     on_event: Handler,
-    events: RefCell<VecDeque<NetEvent>>,
+    events: RefCell<Queue<NetEvent>>,
     delivering: Cell<bool>,
     delivery_due: Cell<bool>,
 
@@ -183,9 +183,9 @@ struct Inner {
     status: RefCell<PeerStatus>,
     rtc_configuration: RtcConfiguration,
 
-    outbox: RefCell<VecDeque<Outgoing>>,
+    outbox: RefCell<Queue<Outgoing>>,
     signing: Cell<bool>,
-    inbox: RefCell<VecDeque<Incoming>>,
+    inbox: RefCell<Queue<Incoming>>,
     checking: Cell<bool>,
     replay: RefCell<ReplayWindow>,
 
@@ -432,7 +432,7 @@ impl Inner {
     /// Puts an event behind those that wait; [`Inner::deliver`] hands it over.
     fn emit(&self, event: NetEvent) {
         if !self.destroyed.get() {
-            self.events.borrow_mut().push_back(event);
+            self.events.borrow_mut().push(event);
         }
     }
 
@@ -443,7 +443,7 @@ impl Inner {
             return;
         }
         loop {
-            let next = self.events.borrow_mut().pop_front();
+            let next = self.events.borrow_mut().pop();
             let Some(event) = next else { break };
             (self.on_event)(event);
         }

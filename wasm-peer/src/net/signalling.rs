@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use ppspp::{PeerId, SwarmId};
 use tracker_protocol::{
-    Kind, MAX_SDP, Profile, Signal, decode_base64url, dtls_fingerprints, encode_base64url, to_hex,
+    Kind, MAX_SDP, Profile, Signal, decode_base64url, dtls_fingerprints, encode_base64url, sdp_lines, to_hex,
 };
 
 use super::Inner;
@@ -55,7 +55,7 @@ impl Inner {
             if outbox.len() >= MAX_OUTBOX {
                 return;
             }
-            outbox.push_back(outgoing);
+            outbox.push(outgoing);
         }
         if !self.signing.replace(true)
             && let Some(inner) = self.this.upgrade()
@@ -67,7 +67,7 @@ impl Inner {
     async fn sign_all(self: Rc<Self>) {
         loop {
             // A statement of its own: the borrow ends before anything else happens.
-            let next = self.outbox.borrow_mut().pop_front();
+            let next = self.outbox.borrow_mut().pop();
             let Some(outgoing) = next else { break };
             // An attempt that has ended meanwhile (by glare, say) must not reach the remote any more.
             let of_attempt = outgoing.kind != Kind::Bye;
@@ -169,7 +169,7 @@ impl Inner {
             if inbox.len() >= MAX_INBOX || of_one >= MAX_INBOX_OF_ONE {
                 return;
             }
-            inbox.push_back(Incoming { from, via, signal });
+            inbox.push(Incoming { from, via, signal });
         }
         if !self.checking.replace(true)
             && let Some(inner) = self.this.upgrade()
@@ -180,7 +180,7 @@ impl Inner {
 
     async fn check_all(self: Rc<Self>) {
         loop {
-            let next = self.inbox.borrow_mut().pop_front();
+            let next = self.inbox.borrow_mut().pop();
             let Some(Incoming { from, via, signal }) = next else {
                 break;
             };
@@ -262,16 +262,17 @@ fn remote_description_problem(signal: &Signal) -> Option<&'static str> {
         Ok([only]) if only.starts_with("sha-256 ") => {}
         _ => return Some("fingerprint"),
     }
-    let lines = || sdp.split(['\r', '\n']);
-    let mut sections = lines().filter(|line| line.starts_with("m="));
+    let mut sections = sdp_lines(sdp).filter(|line| line.starts_with(b"m="));
     if !sections
         .next()
-        .is_some_and(|section| section.starts_with("m=application "))
+        .is_some_and(|section| section.starts_with(b"m=application "))
         || sections.next().is_some()
     {
         return Some("section");
     }
-    let candidates = lines().filter(|line| line.starts_with("a=candidate:")).count();
+    let candidates = sdp_lines(sdp)
+        .filter(|line| line.starts_with(b"a=candidate:"))
+        .count();
     (candidates > MAX_DESCRIBED_CANDIDATES).then_some("candidates")
 }
 
