@@ -1,6 +1,7 @@
 /** The tracker's dashboard with a live swarm. */
 
 import { call, managed, signIn } from '../fixtures/operator';
+import { Tracker } from '../fixtures/servers';
 import { expect, test } from '../fixtures/test';
 
 test('the dashboard shows a live swarm', async ({ liveStage, openViewer, browser, scratch, cleanUp }) => {
@@ -83,4 +84,20 @@ test('the dashboard shows a live swarm', async ({ liveStage, openViewer, browser
   await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
   expect(failures, 'no error in the page').toEqual([]);
   expect(elsewhere, 'the page asks nobody else').toEqual([]);
+});
+
+test('a viewer whose origin is too slow reports late chunks', async ({ faultyStage, openViewer, scratch, cleanUp }) => {
+  const clip = await faultyStage('vod');
+  const tracker = await Tracker.start(await managed(scratch));
+  cleanUp(() => tracker.stop());
+  // The second segment comes long after the first is played.
+  clip.site.faults = [{ path: /\/001\.m4s$/, bytesPerSecond: 25_000 }];
+  const viewer = await openViewer(clip, { surface: 'native', config: { tracker: tracker.url } });
+  await viewer.waitForEvent('segment', { segment: 1 });
+  const late = async () => {
+    const overview = await (await call(tracker.management, 'GET', '/v1/overview')).json();
+    return overview.census.playback.late_chunks;
+  };
+  await expect.poll(late, { timeout: 60_000 }).toBeGreaterThan(10);
+  expect(await viewer.failure()).toBeNull();
 });

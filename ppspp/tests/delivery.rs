@@ -25,7 +25,38 @@ fn alone_plays_without_a_stall_and_fetches_everything_once() {
         "start-up only: {:?}",
         world.nodes[a].stalls
     );
+    // The first segment was needed at once.
+    assert_eq!(world.nodes[a].swarm.late_chunks(), 0);
     world.check_bytes(a);
+}
+
+#[test]
+fn chunks_that_come_after_their_deadline_are_counted() {
+    let mut world = world();
+    // Two thirds of the bitrate.
+    world.origin_rate = 100_000.0;
+    let a = world.join();
+    world.play(a);
+    world.run_to_end();
+    assert!(world.nodes[a].stalls > Duration::from_secs(20));
+    let late = world.nodes[a].swarm.late_chunks();
+    let chunks = world.nodes[a].swarm.has().count();
+    // All but the first segments wait for the origin; what came before the player was there is in time.
+    assert!(late > chunks / 10 && late < chunks, "{late} of {chunks}");
+
+    // A segment that takes four seconds, and whose chunks are verified together.
+    for (seconds, is_late) in [(0, false), (2, true), (10, false)] {
+        let mut world = World::new(1, 300_000);
+        world.origin_rate = 75_000.0;
+        let a = world.join();
+        let deadline = world.now + Duration::from_secs(seconds);
+        world.input(a, Input::Demand { segment: 0, deadline });
+        world.run_until(deadline + Duration::from_secs(10));
+        let chunks = world.nodes[a].swarm.has().count();
+        assert!(chunks > 10);
+        let late = if is_late { chunks } else { 0 };
+        assert_eq!(world.nodes[a].swarm.late_chunks(), late, "{seconds} s");
+    }
 }
 
 #[test]

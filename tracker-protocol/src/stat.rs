@@ -44,7 +44,6 @@ pub struct Qos {
     /// Delay behind the live edge, ms.
     pub live_delay_ms: u64,
     /// Chunks that came after their deadline.
-    #[cfg(feature = "server")]
     pub late_chunks: u64,
     /// Chunks that failed verification.
     pub bad_chunks: u64,
@@ -126,7 +125,6 @@ impl Read for Qos {
             stalls: from.number_or_zero("stalls"),
             stall_ms: from.number_or_zero("stall_ms"),
             live_delay_ms: from.number_or_zero("live_delay_ms"),
-            #[cfg(feature = "server")]
             late_chunks: from.number_or_zero("late_chunks"),
             bad_chunks: from.number_or_zero("bad_chunks"),
             p2p_bytes: from.number_or_zero("p2p_bytes"),
@@ -144,7 +142,6 @@ impl Write for Qos {
         json.number_above_zero("stalls", self.stalls);
         json.number_above_zero("stall_ms", self.stall_ms);
         json.number_above_zero("live_delay_ms", self.live_delay_ms);
-        #[cfg(feature = "server")]
         json.number_above_zero("late_chunks", self.late_chunks);
         json.number_above_zero("bad_chunks", self.bad_chunks);
         json.number_above_zero("p2p_bytes", self.p2p_bytes);

@@ -18,7 +18,14 @@ impl Swarm {
         if !self.segments.is_number(segment) {
             return self.event(Event::SegmentFailed { segment });
         }
-        self.undecided |= self.picker.demand(segment, deadline, now);
+        if self.picker.demand(segment, deadline, now) {
+            self.undecided = true;
+            self.at_once
+                .retain(|other| *other != segment && self.picker.wants(*other));
+            if deadline <= now {
+                self.at_once.push(segment);
+            }
+        }
         if !self.complete(segment, now) && self.is_sign_all() {
             self.want_proof(segment);
         }

@@ -82,6 +82,10 @@ pub struct Swarm {
     members: u32,
     /// By how much the real time is ahead of the driver's clock, in microseconds.
     clock_offset: i64,
+    late_chunks: u64,
+    /// Wanted segments that were needed at once when they were asked for: the player waits for these, at the start and
+    /// after a seek, however fast they come. They are not late.
+    at_once: Vec<u32>,
     prospects_until: Option<Timestamp>,
     created: Option<Timestamp>,
     /// Neighbours that are told of new chunks at once, until they have been.
@@ -122,6 +126,8 @@ impl Swarm {
             certificate: None,
             members: 0,
             clock_offset: 0,
+            late_chunks: 0,
+            at_once: Vec::new(),
             prospects_until: None,
             created: None,
             eager: Vec::new(),
@@ -166,6 +172,11 @@ impl Swarm {
     /// Bytes of verified chunks held.
     pub fn stored_bytes(&self) -> usize {
         self.store.bytes()
+    }
+
+    /// Chunks that came after the player needed their segment, from wherever: of segments that were wanted before that.
+    pub fn late_chunks(&self) -> u64 {
+        self.late_chunks
     }
 
     /// Measured origin rate in bytes per second.

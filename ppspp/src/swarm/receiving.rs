@@ -270,6 +270,8 @@ impl Swarm {
             channel.recently_received += u64::from(length);
         }
         if let Some(demand) = self.picker.get_mut(segment) {
+            let overdue = demand.is_asked_for() && demand.deadline < now;
+            self.late_chunks += u64::from(overdue && !self.at_once.contains(&segment));
             match source {
                 Source::Peer(link) => {
                     demand.p2p_bytes += u64::from(length);

@@ -75,6 +75,7 @@ impl Inner {
                 stalls,
                 stall_ms,
                 live_delay_ms,
+                late_chunks: stream.with_swarm(|swarm| swarm.late_chunks()).unwrap_or(0),
                 bad_chunks,
                 p2p_bytes: stream.p2p_bytes.get(),
                 http_bytes: stream.http_bytes.get(),
