@@ -86,6 +86,7 @@ impl Access {
                 Ok(Self::Token(TokenRules {
                     keys: TokenKeys::read(&config.token_keys)?,
                     remote: KeyServer::of(config).map(|server| (server.url, remote.clone())),
+                    leeway: config.token_leeway.as_secs(),
                     issuers: config.token_issuers.clone(),
                     denied: list("denied_tokens_file", &config.denied_tokens, file, |_| None)?,
                 }))

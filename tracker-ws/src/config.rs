@@ -183,6 +183,9 @@ pub struct Config {
     /// That set is asked for as often.
     #[serde(with = "seconds")]
     pub token_keys_interval: Duration,
+    /// Clocks may differ by so much: a token is taken for as long after it ends (`exp`) and before it begins (`nbf`).
+    #[serde(with = "seconds")]
+    pub token_leeway: Duration,
     /// Whose tokens are accepted (`iss`); empty: of whoever has one of the keys.
     pub token_issuers: Vec<String>,
     /// IDs (`jti`) of tokens that are no longer accepted.
@@ -299,6 +302,7 @@ impl Default for Config {
             token_keys: Vec::new(),
             token_keys_url: None,
             token_keys_interval: Duration::from_secs(300),
+            token_leeway: Duration::from_secs(60),
             token_issuers: Vec::new(),
             denied_tokens: Vec::new(),
             denied_tokens_file: None,

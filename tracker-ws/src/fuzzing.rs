@@ -39,6 +39,7 @@ impl Tokens {
         Some(Self(TokenRules {
             keys: TokenKeys::parse(jwk_set).ok()?,
             remote: None,
+            leeway: 0,
             issuers: Vec::new(),
             denied: HashSet::new(),
         }))

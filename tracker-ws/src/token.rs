@@ -15,8 +15,6 @@ use claims::Claims;
 pub(crate) use keys::TokenKeys;
 pub(crate) use remote::{KeyServer, RemoteKeys, follow};
 
-/// Clocks may differ by so much, seconds.
-const SKEW: u64 = 60;
 /// Longest token, bytes.
 const MAX_LEN: usize = 16 * 1024;
 
@@ -81,6 +79,8 @@ pub(crate) struct TokenRules {
     pub(crate) keys: TokenKeys,
     /// More of them, as far as the server at this URL has given them.
     pub(crate) remote: Option<(Location, Arc<RemoteKeys>)>,
+    /// Clocks may differ by so much, seconds.
+    pub(crate) leeway: u64,
     /// Empty: whoever has one of the keys.
     pub(crate) issuers: Vec<String>,
     /// IDs of tokens that are no longer accepted.
@@ -150,6 +150,7 @@ mod tests {
         TokenRules {
             keys: TokenKeys::read(&[path]).unwrap(),
             remote: None,
+            leeway: 0,
             issuers: Vec::new(),
             denied: HashSet::new(),
         }

@@ -46,6 +46,7 @@ impl Config {
             ("alto_interval", self.alto_interval, 10..=DAY),
             ("alto_timeout", self.alto_timeout, 1..=300),
             ("token_keys_interval", self.token_keys_interval, 10..=DAY),
+            ("token_leeway", self.token_leeway, 0..=300),
         ];
         for (key, value, range) in seconds {
             duration(key, value, range)?;

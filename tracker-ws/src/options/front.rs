@@ -59,6 +59,9 @@ pub(super) struct FrontOptions {
     /// Seconds between two polls of it (10 to 86400) [default: 300]
     #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_TOKEN_KEYS_INTERVAL")]
     token_keys_interval: Option<u64>,
+    /// Seconds that a token is taken after its end and before its beginning, for clocks that differ (0 to 300) [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "SHOAL_TRACKER_TOKEN_LEEWAY")]
+    token_leeway: Option<u64>,
     /// Certificates of the authorities that servers asked over https: are checked against: PEM [default: the system's]
     #[arg(long, value_name = "FILE", env = "SHOAL_TRACKER_CA_CERTIFICATES")]
     ca_certificates: Option<PathBuf>,
@@ -99,6 +102,10 @@ impl FrontOptions {
         set(
             &mut config.token_keys_interval,
             &self.token_keys_interval.map(Duration::from_secs),
+        );
+        set(
+            &mut config.token_leeway,
+            &self.token_leeway.map(Duration::from_secs),
         );
         set_optional(&mut config.ca_certificates, &self.ca_certificates);
         set(&mut config.token_issuers, &self.token_issuer);

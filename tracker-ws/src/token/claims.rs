@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tracker_protocol::is_swarm_id;
 
-use super::{Grant, SKEW, TokenError, TokenRules};
+use super::{Grant, TokenError, TokenRules};
 
 #[derive(Deserialize)]
 pub(super) struct Claims {
@@ -39,12 +39,12 @@ impl Claims {
         audiences: &[String],
         now: u64,
     ) -> Result<Grant, TokenError> {
-        let until = seconds(self.exp)?.saturating_add(SKEW);
+        let until = seconds(self.exp)?.saturating_add(rules.leeway);
         if now >= until {
             return Err(TokenError::Expired);
         }
         if let Some(nbf) = self.nbf
-            && now.saturating_add(SKEW) < seconds(nbf)?
+            && now.saturating_add(rules.leeway) < seconds(nbf)?
         {
             return Err(TokenError::NotYetValid);
         }

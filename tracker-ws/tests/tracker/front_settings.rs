@@ -96,7 +96,13 @@ async fn flags_and_the_environment() {
         (
             &[("SHOAL_TRACKER_TOKEN_KEY", "a.pem,b.pem")],
             &["--swarm-policy", "token", "--token-issuer", "me"],
-            "token_keys = [\"a.pem\", \"b.pem\"]\ntoken_keys_interval = 300\ntoken_issuers = [\"me\"]\n",
+            "token_keys = [\"a.pem\", \"b.pem\"]\ntoken_keys_interval = 300\ntoken_leeway = 60\ntoken_issuers = [\"me\"]\n",
+        ),
+        (&[("SHOAL_TRACKER_TOKEN_LEEWAY", "0")], &[], "token_leeway = 0\n"),
+        (
+            &[("SHOAL_TRACKER_TOKEN_LEEWAY", "0")],
+            &["--token-leeway", "300"],
+            "token_leeway = 300\n",
         ),
         (
             &[("SHOAL_TRACKER_DENIED_TOKENS_FILE", "denied")],
@@ -165,6 +171,10 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
         (
             "token_keys_interval = 9\n",
             "tracker.toml:1:23: token_keys_interval: 9 is not in 10 to 86400 seconds",
+        ),
+        (
+            "token_leeway = 301\n",
+            "tracker.toml:1:16: token_leeway: 301 is not in 0 to 300 seconds",
         ),
         (
             "swarm_policy = 'token'\ntoken_keys = ['p.pem']\nwebtorrent = true\n",

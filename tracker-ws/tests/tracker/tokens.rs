@@ -1,6 +1,6 @@
 //! Closed swarms: who has a token of the portal's may be in those that it names.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::Signer as _;
 use p256::pkcs8::{EncodePublicKey, LineEnding};
@@ -370,6 +370,36 @@ async fn a_token_that_ends_is_followed_by_another() {
     peer.token = Some(portal.token(&with(claims(peer.id()), &json!({"swarms":[]}))));
     let leave = connect_action(A, Action::Leave, PeerMode::Leech);
     check("leave", &peer.connect(vec![leave]).await, None);
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_what_is_set() {
+    for (seconds, ended, ends) in [(0, 1, 600), (300, 310, -290)] {
+        let (folder, portal) = (tempfile::tempdir().unwrap(), Portal::new(7));
+        let url = start(Config {
+            token_leeway: Duration::from_secs(seconds),
+            ..closed(&folder, &portal)
+        })
+        .await;
+        let mut peer = TestPeer::open(&url, 1).await;
+        let good = claims(peer.id());
+        for (what, change, reason) in [
+            ("ended", json!({"exp":now() - ended}), Some("token-expired")),
+            (
+                "begins later",
+                json!({"nbf":now() + seconds + 60}),
+                Some("token-not-yet-valid"),
+            ),
+            (
+                "has not ended",
+                json!({"exp":now().saturating_add_signed(ends)}),
+                None,
+            ),
+        ] {
+            peer.token = Some(portal.token(&with(good.clone(), &change)));
+            check(what, &peer.connect(vec![join(A)]).await, reason);
+        }
+    }
 }
 
 #[tokio::test]
