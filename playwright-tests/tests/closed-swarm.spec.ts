@@ -22,25 +22,41 @@ test('a viewer outlives its tokens, and who has none watches without peers', asy
   const config = { tracker: tracker.url };
   const denied = (reason: string) => tracker.metric('tracker_requests_denied_total', `{reason="${reason}"}`);
 
-  // The tracker takes the first for some seconds, the page renews the second in time.
-  const lives = [-52, 10];
-  const asked: string[] = [];
+  // Of two short tokens the first is renewed before it ends. The second is not: then the portal does not answer.
+  const [life, later] = [15, 3600];
+  const end = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
+  const asked: { peerId: string; at: number; end: number }[] = [];
   const token = (peerId: string) => {
-    asked.push(peerId);
-    return portal.token(peerId, lives.shift() ?? 3600);
+    const ends = end(asked.length < 2 ? life : later);
+    asked.push({ peerId, at: Date.now(), end: ends * 1000 });
+    if (asked.length === 3) throw new Error('the portal is away');
+    return portal.token(peerId, ends);
   };
   const first = await openViewer(clip, { surface: 'native', config, token });
   await first.waitForEvent('tracker', { state: 'joined' });
+  await first.waitForEvent('error', { message: 'the token function failed: the portal is away', fatal: false });
+  const [given, renewed, failed] = asked;
+  expect(renewed?.at, 'asked for the second before the first ends').toBeLessThan(given?.end ?? 0);
+  expect(failed?.at, 'asked for the third when the first has ended').toBeGreaterThan(given?.end ?? 0);
+  const states = async () => (await first.events('tracker')).map(({ state }) => state);
+  expect(await states(), 'in the swarm on the second').not.toContain('lost');
+  expect(await denied('token-expired')).toBe(0);
+
   const lost = await first.waitForEvent('tracker', { state: 'lost' });
   expect(lost.reason).toContain('token-expired');
-  await expect.poll(() => asked.length, { message: 'tokens', timeout: 60_000 }).toBe(3);
-  expect(new Set(asked).size, 'all of them for one peer').toBe(1);
+  await expect.poll(() => asked.length, { message: 'tokens', timeout: 60_000 }).toBe(4);
+  expect(asked[3]?.at, 'refused after the end of the second').toBeGreaterThanOrEqual(renewed?.end ?? Infinity);
+  expect(new Set(asked.map(({ peerId }) => peerId)).size, 'all of them for one peer').toBe(1);
+  expect(await denied('token-expired')).toBeGreaterThan(0);
 
-  const second = await openViewer(clip, { surface: 'native', config, token: (peerId) => portal.token(peerId, 3600) });
+  const second = await openViewer(clip, {
+    surface: 'native',
+    config,
+    token: (peerId) => portal.token(peerId, end(later)),
+  });
   await second.waitForEvent('chunk', { source: 'p2p' });
-  const events = await first.events('tracker');
-  expect(events.filter(({ state }) => state === 'lost').length, 'lost once').toBe(1);
-  expect(events.at(-1)?.state).toBe('joined');
+  expect((await states()).filter((state) => state === 'lost').length, 'lost once').toBe(1);
+  expect((await states()).at(-1)).toBe('joined');
   expect(await denied('token-missing')).toBe(0);
 
   const stranger = await openViewer(clip, { surface: 'native', config });
