@@ -14,8 +14,9 @@ const LIFETIME: u64 = 60 * SECOND;
 
 #[derive(Clone, Debug)]
 struct Transaction {
-    id: String,
-    /// Of the request's text. A collision harms only the peer that made it.
+    /// Hash of its ID. A collision harms only the peer that made it, here and below.
+    id: u64,
+    /// Of the request's text.
     hash: u64,
     at: Timestamp,
     answer: String,
@@ -45,6 +46,7 @@ impl Transactions {
         {
             self.kept.pop_front();
         }
+        let id = hash(id);
         match self.kept.iter().find(|transaction| transaction.id == id) {
             None => Known::No,
             Some(transaction) if transaction.hash == hash(frame) => Known::Same(transaction.answer.clone()),
@@ -70,7 +72,7 @@ impl Transactions {
             bytes -= oldest.answer.len();
         }
         let transaction = Transaction {
-            id: id.to_owned(),
+            id: hash(id),
             hash: hash(frame),
             at: now,
             answer: answer.to_owned(),
@@ -79,6 +81,6 @@ impl Transactions {
     }
 }
 
-fn hash(frame: &str) -> u64 {
-    FixedState::default().hash_one(frame)
+fn hash(text: &str) -> u64 {
+    FixedState::default().hash_one(text)
 }
