@@ -33,6 +33,7 @@ mod clock;
 mod cluster;
 mod config;
 mod cost_map;
+mod envelope;
 mod event_log;
 mod eviction;
 mod fast_map;

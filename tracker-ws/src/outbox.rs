@@ -8,6 +8,8 @@ use crate::registry::Delivery;
 
 /// Room for so many is kept when nothing waits.
 const KEPT: usize = 4;
+/// Most frames that wait for others to be sent with.
+const MOST_LATE: usize = 16;
 
 /// What others have put there, and the socket's task takes.
 #[derive(Debug)]
@@ -19,9 +21,17 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Waiting {
     deliveries: VecDeque<Delivery>,
+    /// So many of them may wait for others, and the others may not wait for anything.
+    late: usize,
     task: Option<Waker>,
     /// Some were lost, for there were too many.
     overflown: bool,
+}
+
+impl Waiting {
+    fn is_urgent(&self) -> bool {
+        self.deliveries.len() > self.late || self.late >= MOST_LATE || self.overflown
+    }
 }
 
 /// The socket's reader is too slow.
@@ -41,22 +51,28 @@ impl Outbox {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds one.
+    /// Adds one. One that may wait wakes nobody: only the socket's own task puts such there.
     pub(crate) fn put(&self, delivery: Delivery) {
         let mut waiting = self.waiting();
-        match waiting.deliveries.len() < self.most {
-            true => waiting.deliveries.push_back(delivery),
-            false => waiting.overflown = true,
+        if waiting.deliveries.len() < self.most {
+            waiting.late += usize::from(matches!(delivery, Delivery::Late(_)));
+            waiting.deliveries.push_back(delivery);
+        } else {
+            waiting.overflown = true;
         }
-        let task = waiting.task.take();
+        let task = match waiting.is_urgent() {
+            true => waiting.task.take(),
+            false => None,
+        };
         drop(waiting);
         if let Some(task) = task {
             task.wake();
         }
     }
 
-    /// Hands over those that wait, until `take` has enough and says so; none while there is no room. The
-    /// task is woken for the next one that is put there in any case.
+    /// Hands over those that wait, until `take` has enough and says so; none while there is no room, and none that may be
+    /// late where there are no others, unless it `hurries`. The task is woken for the next one that is put there in any case,
+    /// if that may not be late. Returns whether there are some that are to be hurried in the end.
     ///
     /// # Errors
     /// [`Overflown`]: then nothing is handed over any more.
@@ -64,8 +80,9 @@ impl Outbox {
         &self,
         context: &mut Context<'_>,
         room: bool,
+        hurries: bool,
         mut take: impl FnMut(Delivery) -> bool,
-    ) -> Result<(), Overflown> {
+    ) -> Result<bool, Overflown> {
         let mut waiting = self.waiting();
         if waiting.overflown {
             return Err(Overflown);
@@ -74,7 +91,9 @@ impl Outbox {
             Some(task) => task.clone_from(context.waker()),
             task => *task = Some(context.waker().clone()),
         }
-        while room && let Some(delivery) = waiting.deliveries.pop_front() {
+        let hands_over = room && (hurries || waiting.is_urgent());
+        while hands_over && let Some(delivery) = waiting.deliveries.pop_front() {
+            waiting.late -= usize::from(matches!(delivery, Delivery::Late(_)));
             if take(delivery) {
                 break;
             }
@@ -82,7 +101,7 @@ impl Outbox {
         if waiting.deliveries.is_empty() && waiting.deliveries.capacity() > KEPT {
             waiting.deliveries = VecDeque::new();
         }
-        Ok(())
+        Ok(waiting.late > 0)
     }
 }
 
@@ -116,23 +135,61 @@ mod tests {
         let mut taken = Vec::new();
         let mut take = |most: usize| {
             let mut count = 0;
-            outbox.take(&mut context, true, |delivery| {
+            outbox.take(&mut context, true, false, |delivery| {
                 taken.push(delivery);
                 count += 1;
                 count == most
             })
         };
-        assert_eq!(take(9), Ok(()));
+        assert_eq!(take(9), Ok(false));
         (0..5).for_each(|number| outbox.put(frame(number)));
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-        assert_eq!(take(2), Ok(()));
-        assert_eq!(take(9), Ok(()));
+        assert_eq!(take(2), Ok(false));
+        assert_eq!(take(9), Ok(false));
         // It is woken for what comes after that, too.
         outbox.put(frame(5));
         assert_eq!(woken.0.load(Ordering::Relaxed), 2);
-        assert_eq!(take(9), Ok(()));
+        assert_eq!(take(9), Ok(false));
         assert_eq!(taken, (0..6).map(frame).collect::<Vec<_>>());
         assert!(outbox.waiting().deliveries.capacity() <= KEPT);
+    }
+
+    #[test]
+    fn late_ones_wait_for_others() {
+        let outbox = Outbox::new(100);
+        let woken = Arc::new(Count::default());
+        let waker = Waker::from(woken.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut taken = Vec::new();
+        let mut take = |hurries| {
+            outbox.take(&mut context, true, hurries, |delivery| {
+                taken.push(delivery);
+                false
+            })
+        };
+        let late = |number: usize| Delivery::Late(number.to_string());
+        assert_eq!(take(false), Ok(false));
+        outbox.put(late(0));
+        outbox.put(late(1));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+        assert_eq!(take(false), Ok(true));
+        // In the order in which they came.
+        outbox.put(frame(2));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(take(false), Ok(false));
+        outbox.put(late(3));
+        assert_eq!(take(false), Ok(true));
+        assert_eq!(take(true), Ok(false));
+        // Not too many.
+        (4..4 + MOST_LATE).for_each(|number| outbox.put(late(number)));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+        assert_eq!(take(false), Ok(false));
+        let text = |delivery: &Delivery| match delivery {
+            Delivery::Frame(text) | Delivery::Late(text) => text.clone(),
+            Delivery::Close(..) => String::new(),
+        };
+        let all: Vec<String> = (0..4 + MOST_LATE).map(|number| number.to_string()).collect();
+        assert_eq!(taken.iter().map(text).collect::<Vec<_>>(), all);
     }
 
     #[test]
@@ -141,6 +198,6 @@ mod tests {
         (0..1000).for_each(|number| outbox.put(frame(number)));
         assert_eq!(outbox.waiting().deliveries.len(), 3);
         let mut context = Context::from_waker(Waker::noop());
-        assert_eq!(outbox.take(&mut context, false, |_| false), Err(Overflown));
+        assert_eq!(outbox.take(&mut context, false, false, |_| false), Err(Overflown));
     }
 }

@@ -24,6 +24,7 @@ use tracker_protocol::{
 
 use crate::cluster::Cluster;
 use crate::cost_map::CostMap;
+use crate::envelope::Envelope;
 use crate::event_log::{EventLog, What};
 use crate::fast_map::FastMap;
 use crate::limits::{Bucket, Limit, Rate};
@@ -39,6 +40,8 @@ pub(crate) use view::PeerView;
 /// Names a socket, never reused.
 pub type SessionId = u64;
 
+/// How a response begins that says that all is well, up to its transaction ID.
+const OK: &str = r#"{"PPSPTrackerProtocol":{"version":1,"response_type":0,"error_code":0,"transaction_id":""#;
 /// Most peers in all lists of one response, so that it fits a frame.
 const MAX_LISTED: usize = 3 * MAX_PEERS as usize;
 /// Timers that may ring for nothing, before they are looked for.
@@ -64,6 +67,8 @@ pub struct RegistryConfig {
 pub enum Delivery {
     /// Send this text frame.
     Frame(String),
+    /// Send this text frame, with the next one if that comes within a second.
+    Late(String),
     /// Send what waits, then close with this code and reason.
     Close(u16, &'static str),
 }
@@ -126,6 +131,22 @@ impl Answer {
             limit: Some(limit),
             ..Self::of(&response)
         }
+    }
+}
+
+/// A request, as it is and as it was written.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    request: &'a Request,
+    frame: &'a str,
+    /// With all of a signal that is not in the request.
+    envelope: Option<Envelope<'a>>,
+}
+
+impl Asked<'_> {
+    /// The request with all of its signal, where it has not got it.
+    fn whole(&self) -> Option<Request> {
+        self.envelope.and_then(|_| Request::decode(self.frame).ok())
     }
 }
 
@@ -290,6 +311,41 @@ impl Registry {
         certificates: Vec<IssuedCertificate>,
         out: &mut Vec<Outgoing>,
     ) -> (ErrorCode, Option<Limit>) {
+        let asked = Asked {
+            request,
+            frame,
+            envelope: None,
+        };
+        self.carry_out(now, session, asked, certificates, out)
+    }
+
+    /// Carries out a SIGNAL of a proven session, that was read without what does not matter on its way.
+    pub(crate) fn pass_on(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        request: &Request,
+        frame: &str,
+        envelope: Envelope<'_>,
+        out: &mut Vec<Outgoing>,
+    ) -> (ErrorCode, Option<Limit>) {
+        let asked = Asked {
+            request,
+            frame,
+            envelope: Some(envelope),
+        };
+        self.carry_out(now, session, asked, Vec::new(), out)
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        asked: Asked<'_>,
+        certificates: Vec<IssuedCertificate>,
+        out: &mut Vec<Outgoing>,
+    ) -> (ErrorCode, Option<Limit>) {
+        let request = asked.request;
         let id = &request.transaction_id;
         let refuse = |code, reason| Response::failed(id, code, reason);
         let Some(Proven { peer, address }) = self.proven.get(&session).cloned() else {
@@ -310,16 +366,21 @@ impl Registry {
             Face::WebSocket,
             address,
             &peer,
-            request,
-            frame,
+            asked,
             None,
             certificates,
             out,
         );
-        out.push(Outgoing {
-            to: session,
-            what: Delivery::Frame(answer.frame),
-        });
+        let what = match &request.body {
+            // Nobody waits to be told that it went its way: what comes of it comes from its receiver.
+            RequestBody::Signal(signal)
+                if signal.kind != Kind::Offer && answer.code == ErrorCode::NoError =>
+            {
+                Delivery::Late(answer.frame)
+            }
+            _ => Delivery::Frame(answer.frame),
+        };
+        out.push(Outgoing { to: session, what });
         (answer.code, answer.limit)
     }
 
@@ -354,8 +415,11 @@ impl Registry {
             Face::Post,
             address,
             &peer,
-            request,
-            frame,
+            Asked {
+                request,
+                frame,
+                envelope: None,
+            },
             Some(nonce),
             certificates,
             &mut out,
@@ -375,12 +439,12 @@ impl Registry {
         face: Face,
         address: IpAddr,
         peer: &Arc<str>,
-        request: &Request,
-        frame: &str,
+        asked: Asked<'_>,
         nonce: Option<&str>,
         certificates: Vec<IssuedCertificate>,
         out: &mut Vec<Outgoing>,
     ) -> Answer {
+        let Asked { request, frame, .. } = asked;
         let finish = |mut response: Response| {
             response.ext.nonce = nonce.map(str::to_owned);
             Answer::of(&response)
@@ -429,7 +493,7 @@ impl Registry {
                 response.ext.certs.retain(|issued| joined(&issued.swarm_id));
                 response
             }
-            Verdict::Proceed => self.proceed(now, face, peer, request, certificates, out),
+            Verdict::Proceed => self.proceed(now, face, peer, asked, certificates, out),
         };
         if face == Face::Post && response.code == ErrorCode::NoError {
             self.resume_without_socket(peer);
@@ -481,10 +545,11 @@ impl Registry {
         now: Timestamp,
         face: Face,
         peer: &Arc<str>,
-        request: &Request,
+        asked: Asked<'_>,
         certificates: Vec<IssuedCertificate>,
         out: &mut Vec<Outgoing>,
     ) -> Response {
+        let request = asked.request;
         let id = &request.transaction_id;
         let refuse = |code, reason| Response::failed(id, code, reason);
         match &request.body {
@@ -521,7 +586,7 @@ impl Registry {
             RequestBody::Signal(_) if face == Face::Post => {
                 refuse(ErrorCode::Forbidden, "signals-need-a-socket")
             }
-            RequestBody::Signal(signal) => match self.relay(now, peer, signal, out) {
+            RequestBody::Signal(signal) => match self.relay(now, peer, signal, asked, out) {
                 Ok(()) => Response::ok(id),
                 Err(reason) => refuse(ErrorCode::Forbidden, reason),
             },
@@ -694,13 +759,17 @@ impl Registry {
         now: Timestamp,
         from: &Arc<str>,
         signal: &Signal,
+        asked: Asked<'_>,
         out: &mut Vec<Outgoing>,
     ) -> Result<(), &'static str> {
         if *signal.from != **from {
             return Err("not-this-socket's-peer");
         }
         if self.cluster.is_some() && !self.peers.contains_key(&*signal.to) {
-            return self.relay_elsewhere(now, from, signal);
+            return match asked.whole().as_ref().map(|whole| &whole.body) {
+                Some(RequestBody::Signal(whole)) => self.relay_elsewhere(now, from, whole),
+                _ => self.relay_elsewhere(now, from, signal),
+            };
         }
         let target = self
             .peers
@@ -715,6 +784,7 @@ impl Registry {
         let Some(own) = self.peers.get(from) else {
             return Err("not-registered");
         };
+        let envelope = asked.envelope;
         let asked = || target.offers.made(now, from, &signal.oid);
         let made = || own.offers.made(now, &signal.to, &signal.oid);
         if !relay::allows(signal.kind, asked, made) {
@@ -727,7 +797,13 @@ impl Registry {
             own.offers.record(now, &signal.to, &signal.oid);
         }
         own.machine.touch(now);
-        push(session, signal, out);
+        match envelope {
+            Some(envelope) => out.push(Outgoing {
+                to: session,
+                what: Delivery::Frame(envelope.push()),
+            }),
+            None => push(session, signal, out),
+        }
         Ok(())
     }
 }
@@ -742,6 +818,11 @@ fn leave(swarms: &mut BTreeMap<String, Swarm>, swarm_id: &str, peer: &str) {
 }
 
 fn encode(response: &Response) -> String {
+    // Most say no more than this.
+    let id = &response.transaction_id;
+    if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) && *response == Response::ok(id) {
+        return [OK, id, "\"}}"].concat();
+    }
     // A response that does not fit says so; that one always fits.
     response.encode().unwrap_or_else(|error| {
         let short = Response::failed(

@@ -16,6 +16,7 @@ use crate::auth;
 use crate::certificates::wanted_certificates;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::envelope;
 use crate::front::Door;
 use crate::limits::{Bucket, Limit, Rate, Receivers};
 use crate::metrics::Refusal;
@@ -131,16 +132,19 @@ impl<'a> Session<'a> {
 
     fn carry_out(&mut self, frame: &str) -> Result<(), End> {
         let now = self.shared.clock.now();
-        let mut request = match Request::decode(frame) {
-            Ok(request) => request,
-            Err(refused) => {
-                tracing::debug!(session = self.id, error = %refused, "malformed frame");
-                self.answer("malformed", &refused.response());
-                return self.strike("three malformed frames");
-            }
+        let config = self.shared.config();
+        let (mut request, envelope) = match envelope::read(frame, config.max_sdp) {
+            Some((request, envelope)) => (request, Some(envelope)),
+            None => match Request::decode(frame) {
+                Ok(request) => (request, None),
+                Err(refused) => {
+                    tracing::debug!(session = self.id, error = %refused, "malformed frame");
+                    self.answer("malformed", &refused.response());
+                    return self.strike("three malformed frames");
+                }
+            },
         };
         let kind = request.body.request_type();
-        let config = self.shared.config();
         self.drop_offers(&config, &mut request);
         if let RequestBody::Signal(signal) = &request.body
             && description_len(signal) > config.max_sdp
@@ -197,10 +201,12 @@ impl<'a> Session<'a> {
             }
             None => Vec::new(),
         };
-        let (code, limit) =
-            self.shared
-                .registry()
-                .request(now, self.id, &request, frame, certificates, &mut out);
+        let mut registry = self.shared.registry();
+        let (code, limit) = match envelope {
+            Some(envelope) => registry.pass_on(now, self.id, &request, frame, envelope, &mut out),
+            None => registry.request(now, self.id, &request, frame, certificates, &mut out),
+        };
+        drop(registry);
         self.shared.metrics.answered(kind, code);
         if let Some(limit) = limit {
             self.shared.metrics.limited(limit);

@@ -3,8 +3,9 @@
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rand::RngExt;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,6 +26,10 @@ use crate::websocket::{Message, WebSocket};
 const AT_ONCE: usize = 16;
 /// No more is taken of what waits for a socket while so many bytes are written.
 const ENOUGH: usize = MAX_FRAME;
+/// What may be late waits for so many steps of this length at most: the sockets for which nothing else comes have their
+/// turns together, for to wake a thread costs more than what it is woken for.
+const LATE_STEPS: u32 = 10;
+const LATE_STEP: Duration = Duration::from_millis(100);
 /// Pings without any sign of life in return.
 const MAX_MISSED: u32 = 2;
 
@@ -173,6 +178,8 @@ struct Times {
     leaving: Leaving,
     /// Runs while the other side does not take what is written.
     write: Option<Instant>,
+    /// Runs while something waits that may be late.
+    late: Option<Instant>,
 }
 
 impl Times {
@@ -183,6 +190,7 @@ impl Times {
             init: Some(now + config.init_timeout),
             leaving: Leaving::Not,
             write: None,
+            late: None,
         }
     }
 
@@ -191,9 +199,17 @@ impl Times {
             Leaving::Not => None,
             Leaving::Waits(at) | Leaving::Told(at) => Some(at),
         };
-        let others = [self.init, leaving, self.write];
+        let others = [self.init, leaving, self.write, self.late];
         others.into_iter().flatten().fold(self.ping, Instant::min)
     }
+}
+
+/// When to send what may be late.
+fn late() -> Instant {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let now = Instant::now();
+    let into_step = now.saturating_duration_since(*BEGIN).as_millis() % LATE_STEP.as_millis();
+    now + LATE_STEP * LATE_STEPS - Duration::from_millis(into_step as u64)
 }
 
 /// Why a socket's task goes on.
@@ -217,34 +233,50 @@ struct Wire<'a, S> {
     outbox: &'a Outbox,
     /// Not all that was read has been looked at.
     has_more: bool,
+    /// What may be late has waited long enough.
+    hurries: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<'_, S> {
     /// Takes what waits to be sent, in order; returns whether and how the socket is to be closed after it.
-    fn take_outbox(&mut self, context: &mut Context<'_>) -> Option<End> {
+    fn take_outbox(&mut self, context: &mut Context<'_>, times: &mut Times) -> Option<End> {
         let mut close = None;
         let socket = &mut *self.socket;
         let room = socket.queued() < ENOUGH;
-        let taken = self.outbox.take(context, room, |delivery| match delivery {
-            Delivery::Frame(frame) => {
-                socket.queue_text(&frame);
-                socket.queued() >= ENOUGH
-            }
-            Delivery::Close(code, reason) => {
-                close = Some(end(code.into(), reason, None));
-                true
-            }
-        });
+        let hurries = self.hurries;
+        self.hurries &= !room;
+        let taken = self
+            .outbox
+            .take(context, room, hurries, |delivery| match delivery {
+                Delivery::Frame(frame) | Delivery::Late(frame) => {
+                    socket.queue_text(&frame);
+                    socket.queued() >= ENOUGH
+                }
+                Delivery::Close(code, reason) => {
+                    close = Some(end(code.into(), reason, None));
+                    true
+                }
+            });
         match taken {
             Err(_) => Some(slow_reader()),
-            Ok(()) => close,
+            Ok(some_late) => {
+                times.late = match some_late {
+                    true => times.late.or_else(|| Some(late())),
+                    false => None,
+                };
+                close
+            }
         }
     }
 
     /// Writes, then reads; does not read while the other side does not.
     fn poll(&mut self, context: &mut Context<'_>, times: &mut Times, config: &Config) -> Poll<Event> {
-        if let Some(close) = self.take_outbox(context) {
+        let ran = times.late;
+        if let Some(close) = self.take_outbox(context, times) {
             return Poll::Ready(Event::Close(close));
+        }
+        if times.late.is_some() && ran.is_none() {
+            return Poll::Ready(Event::Again);
         }
         // TLS may have taken everything and not yet written it: that shows in the timer.
         if self.socket.queued() > 0 || times.write.is_some() {
@@ -303,9 +335,11 @@ async fn serve<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
         outbox,
         // What came with the handshake.
         has_more: true,
+        hurries: false,
     };
     loop {
-        if timer.deadline() != times.next() {
+        // When it rings too early, that costs less than to set it anew each time.
+        if times.next() < timer.deadline() || timer.is_elapsed() {
             timer.as_mut().reset(times.next());
         }
         let event = poll_fn(|context| {
@@ -340,13 +374,17 @@ async fn serve<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
                 times.leaving = Leaving::Waits(Instant::now() + delay);
             }
             Event::Time => {
+                if times.late.is_some_and(|at| at <= Instant::now()) {
+                    // What there is no room for now gets its time anew.
+                    (wire.hurries, times.late) = (true, None);
+                }
                 if let Some(ended) = ring(shared, dialect, wire.socket, &mut times, &mut missed, &config) {
                     return ended;
                 }
             }
             Event::Input => {
                 missed = 0;
-                if let Some(ended) = carry_out(dialect, &mut wire).await {
+                if let Some(ended) = carry_out(dialect, &mut wire, &mut times).await {
                     return ended;
                 }
                 times.init = match dialect.is_registered() {
@@ -401,6 +439,7 @@ fn ring<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
 async fn carry_out<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
     dialect: &mut D,
     wire: &mut Wire<'_, S>,
+    times: &mut Times,
 ) -> Option<Ended> {
     wire.has_more = true;
     let malformed = |(code, reason)| Ended::By(end(code, reason, Some(Refusal::Malformed)));
@@ -413,8 +452,9 @@ async fn carry_out<D: Dialect, S: AsyncRead + AsyncWrite + Unpin>(
             Ok(Some(Message::Text(text))) => {
                 if let Err(ended) = dialect.frame(text) {
                     // The answers that wait are sent before the socket is closed.
+                    wire.hurries = true;
                     poll_fn(|context| {
-                        wire.take_outbox(context);
+                        wire.take_outbox(context, times);
                         Poll::Ready(())
                     })
                     .await;

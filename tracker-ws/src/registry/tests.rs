@@ -126,7 +126,7 @@ impl Test {
         );
         let (mut response, mut pushes) = (None, Vec::new());
         for Outgoing { to, what } in out {
-            let Delivery::Frame(frame) = what else {
+            let (Delivery::Frame(frame) | Delivery::Late(frame)) = what else {
                 panic!("{what:?}")
             };
             match FromTracker::decode(&frame).unwrap() {
@@ -679,4 +679,14 @@ fn a_swarm_takes_so_many_requests_of_all_peers() {
     );
     test.now += SECOND;
     assert!(test.find(1, A).is_ok());
+}
+
+#[test]
+fn what_is_written_quickly_is_what_is_written() {
+    for id in ["1", "", "aZ09", "a\"b", "a b"] {
+        let response = Response::ok(id);
+        assert_eq!(encode(&response), response.encode().unwrap());
+    }
+    let told = Response::failed("1", ErrorCode::Forbidden, "no-such-peer");
+    assert_eq!(encode(&told), told.encode().unwrap());
 }

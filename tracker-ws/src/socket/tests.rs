@@ -88,6 +88,7 @@ async fn what_the_stream_has_taken_is_flushed_without_further_traffic() {
         socket: &mut socket,
         outbox: &outbox,
         has_more: false,
+        hurries: false,
     };
     until_pending(&mut wire, &mut context, &mut times, &config);
     assert_eq!(wire.socket.queued(), 0);
@@ -101,4 +102,37 @@ async fn what_the_stream_has_taken_is_flushed_without_further_traffic() {
     until_pending(&mut wire, &mut context, &mut times, &config);
     assert_eq!(wire.socket.stream_mut().passed_on, b"\x81\x05hello");
     assert_eq!(times.write, None);
+}
+
+#[tokio::test]
+async fn what_may_be_late_is_sent_with_others_or_in_its_time() {
+    let config = Config::default();
+    let outbox = Outbox::new(8);
+    let mut socket = WebSocket::new(Keeping::default(), Vec::new());
+    socket.stream_mut().open();
+    let mut times = Times::new(&config);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut wire = Wire {
+        socket: &mut socket,
+        outbox: &outbox,
+        has_more: false,
+        hurries: false,
+    };
+    outbox.put(Delivery::Late("1".to_owned()));
+    until_pending(&mut wire, &mut context, &mut times, &config);
+    let at = times.late.expect("its time runs");
+    assert!(at <= Instant::now() + LATE_STEP * LATE_STEPS);
+    assert_eq!((times.next(), wire.socket.stream_mut().passed_on.len()), (at, 0));
+    outbox.put(Delivery::Frame("2".to_owned()));
+    until_pending(&mut wire, &mut context, &mut times, &config);
+    assert_eq!(wire.socket.stream_mut().passed_on, b"\x81\x011\x81\x012");
+    assert_eq!(times.late, None);
+
+    outbox.put(Delivery::Late("3".to_owned()));
+    until_pending(&mut wire, &mut context, &mut times, &config);
+    assert!(times.late.is_some());
+    wire.hurries = true;
+    until_pending(&mut wire, &mut context, &mut times, &config);
+    assert_eq!(wire.socket.stream_mut().passed_on, b"\x81\x011\x81\x012\x81\x013");
+    assert_eq!((times.late, wire.hurries), (None, false));
 }
