@@ -8,9 +8,10 @@
 //! peers come before it: the first few fetch at once, then with every step of time twice as many may, so that the
 //! copies fetched grow with the logarithm of the swarm however slowly the segment spreads. Viewers learn of a segment
 //! at different times, as they load their playlists; a segment spreads the sooner the earlier its first copies
-//! come, so the first wave is made up of those who learn of it early. Whoever sees a segment spread leaves it to
-//! that; where nothing of it is to be seen, the steps are half as long, or as long as the origin takes if that is
-//! more: an origin that is overloaded is not asked by more and more peers.
+//! come, so the first wave is made up of those who learn of it early. Whoever learns of it later leaves it to them for
+//! half of the time that a segment has to spread; what nobody around has then, as many may fetch as at first, and
+//! twice as many with every such step. A step is as long as the origin takes if that is more: an origin that is
+//! overloaded is not asked by more and more peers.
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -67,7 +68,7 @@ pub(crate) struct Turn {
     pub(crate) members: u32,
     /// How long this peer has known of the segment.
     pub(crate) waited: Duration,
-    /// How long the first copies get to spread before more are fetched; at least a segment's duration.
+    /// How long a segment has to spread; at least its duration.
     pub(crate) pace: Duration,
     /// How long ago the segment was published, if this peer can tell.
     pub(crate) age: Option<Duration>,
@@ -93,20 +94,24 @@ impl Turn {
     /// How many peers are to have fetched by now, as far as this one can tell.
     fn fetching(&self) -> f64 {
         let first = first_wave(self.members);
-        let early = self
-            .age
-            .is_some_and(|age| age.saturating_sub(self.waited) <= self.duration / EARLY);
-        let at_once = if early { first * EARLY_WEIGHT } else { 0.0 };
-        let (since, step) = match self.spreads {
-            // What the first ones fetched spreads: it gets the time for that.
-            true if self.waited < self.pace => return at_once,
-            true => (self.waited, self.pace),
-            // It should have been here by now, if the origin is not slow.
-            false => (self.age.unwrap_or(self.waited), (self.pace / 2).max(self.fetch)),
+        let learnt = self.age.map(|age| age.saturating_sub(self.waited));
+        let at_once = match learnt {
+            Some(learnt) if learnt <= self.duration / EARLY => first * EARLY_WEIGHT,
+            // Who cannot tell is one of the first as likely as anybody.
+            None if !self.spreads => first,
+            _ => 0.0,
         };
+        // What spreads around here gets its time from when this peer wants it.
+        let since = match self.age {
+            Some(age) if !self.spreads => age,
+            _ => self.waited,
+        };
+        let step = (self.pace / 2).max(self.fetch);
         // In 64 bits: to divide more takes 1.5 KB of code in the browser.
-        let waves = since.as_millis() as u64 / (step.as_millis() as u64).max(1);
-        at_once.max(first * f64::from(1 << waves.min(20)))
+        match since.as_millis() as u64 / (step.as_millis() as u64).max(1) {
+            0 => at_once,
+            waves => at_once.max(first * f64::from(1 << (waves - 1).min(20))),
+        }
     }
 }
 
@@ -191,12 +196,11 @@ mod tests {
     fn copies_grow_with_the_logarithm_of_the_swarm() {
         for members in [100, 1000, 10_000] {
             let first = first_wave(members);
-            about(fetching(members, turn(members, LATE, Duration::ZERO)), first);
-            about(fetching(members, turn(members, LATE, DURATION / 4)), first * 2.0);
-            about(
-                fetching(members, turn(members, LATE, DURATION * 3 / 4)),
-                first * 4.0,
-            );
+            let later = |age: Duration| fetching(members, turn(members, LATE, age - LATE));
+            assert_eq!(later(DURATION * 2 / 5), 0.0, "it is left to the first");
+            about(later(DURATION / 2), first);
+            about(later(DURATION), first * 2.0);
+            about(later(DURATION * 3 / 2), first * 4.0);
         }
     }
 
@@ -204,8 +208,23 @@ mod tests {
     fn who_learns_early_goes_first() {
         let early = turn(1000, DURATION / 7, Duration::ZERO);
         about(fetching(1000, early), first_wave(1000) * EARLY_WEIGHT);
-        let clock = Turn { age: None, ..early };
-        about(fetching(1000, clock), first_wave(1000));
+        let spreads = Turn {
+            spreads: true,
+            ..early
+        };
+        about(fetching(1000, spreads), first_wave(1000) * EARLY_WEIGHT);
+    }
+
+    #[test]
+    fn who_has_no_clock_is_one_of_the_first() {
+        let unknown = |waited, spreads| Turn {
+            age: None,
+            spreads,
+            ..turn(1000, LATE, waited)
+        };
+        about(fetching(1000, unknown(Duration::ZERO, false)), first_wave(1000));
+        about(fetching(1000, unknown(DURATION, false)), first_wave(1000) * 2.0);
+        assert_eq!(fetching(1000, unknown(Duration::ZERO, true)), 0.0);
     }
 
     #[test]
@@ -214,18 +233,21 @@ mod tests {
             spreads: true,
             ..turn(1000, LATE, waited)
         };
-        assert_eq!(fetching(1000, spreads(DURATION * 9 / 10)), 0.0);
+        assert_eq!(fetching(1000, spreads(DURATION * 2 / 5)), 0.0);
+        about(fetching(1000, spreads(DURATION / 2)), first_wave(1000));
         about(fetching(1000, spreads(DURATION)), first_wave(1000) * 2.0);
     }
 
     #[test]
     fn a_slow_origin_gets_the_time_for_it() {
-        let slow = |waited| Turn {
+        let slow = |spreads, waited| Turn {
             fetch: DURATION * 2,
+            spreads,
             ..turn(1000, LATE, waited)
         };
-        about(fetching(1000, slow(DURATION)), first_wave(1000));
-        about(fetching(1000, slow(DURATION * 2)), first_wave(1000) * 2.0);
+        assert_eq!(fetching(1000, slow(false, DURATION)), 0.0);
+        about(fetching(1000, slow(false, DURATION * 2)), first_wave(1000));
+        assert_eq!(fetching(1000, slow(true, DURATION)), 0.0);
     }
 
     #[test]
