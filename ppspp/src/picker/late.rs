@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::Decision;
 use super::plan::{Asked, Lane, Plan, best};
+use crate::channel::Channel;
 
 /// A live chunk that was asked for this long ago may be asked of another peer instead.
 const PATIENT: Duration = Duration::from_millis(700);
@@ -25,37 +26,12 @@ impl Plan<'_> {
         }
     }
 
-    /// A live chunk that has been waiting at a peer with more to do for us is asked of another, if that would bring it
-    /// sooner: so fast peers help out slow ones. One with nothing to do is just asked; from one that has, it must come
-    /// much sooner.
-    pub(super) fn move_over(&mut self, chunk: u32) {
-        let Some(asked) = self.scratch.asked.get_mut(chunk) else {
-            return;
-        };
-        if self.now.since(asked.sent) < PATIENT {
-            return;
-        }
-        let bytes = self.view.segments.chunk_length(chunk) as usize;
-        // The only chunk that a peer is asked for is on its way by now.
-        let busy = self.view.channels.get(asked.link);
-        if busy.is_none_or(|busy| busy.outstanding() < 2 * bytes) {
-            return;
-        }
-        let Some(lane) = best(&mut self.lanes, chunk, bytes, &|lane| lane.link != asked.link) else {
-            return;
-        };
-        let gain = if lane.queued == 0.0 { 1.0 } else { MUCH_SOONER };
-        if lane.completion(bytes as f64) >= asked.expected * gain {
-            return;
-        }
-        self.scratch.decisions.push(Decision::Cancel(asked.link, chunk));
-        *asked = lane.take(bytes, self.now);
-        self.scratch.decisions.push(Decision::Request(lane.link, chunk));
-    }
-
-    /// A live chunk that is late with little time left is asked of one more peer: twice on its way it costs less than
-    /// from the origin.
-    pub(super) fn ask_another(&mut self, chunk: u32, left: Duration) {
+    /// A live chunk that does not come is asked of one more peer, if that would bring it sooner.
+    ///
+    /// From a peer with more to do for us it moves over: so fast peers help out slow ones. To one with nothing to do if
+    /// that is sooner at all, to a busy one if it is much sooner. Where a chunk is late, with as much time `left`, it
+    /// is asked of the other besides: twice on its way it costs less than from the origin.
+    pub(super) fn help_out(&mut self, chunk: u32, left: Option<Duration>) {
         let Some(asked) = self.scratch.asked.get_mut(chunk) else {
             return;
         };
@@ -67,15 +43,23 @@ impl Plan<'_> {
         let is_other = |lane: &Lane<'_>| {
             !channels
                 .get(lane.link)
-                .is_some_and(|asked| asked.has_asked(chunk))
+                .is_some_and(|other| other.has_asked(chunk))
         };
         let Some(lane) = best(&mut self.lanes, chunk, bytes, &is_other) else {
             return;
         };
-        if lane.completion(bytes as f64) >= left.as_secs_f64() {
+        let completion = lane.completion(bytes as f64);
+        let gain = if lane.queued == 0.0 { 1.0 } else { MUCH_SOONER };
+        // The only chunk that a peer is asked for is on its way by now.
+        let is_busy = |channel: &Channel| channel.outstanding() >= 2 * bytes;
+        if completion < asked.expected * gain && channels.get(asked.link).is_some_and(is_busy) {
+            self.scratch.decisions.push(Decision::Cancel(asked.link, chunk));
+            *asked = lane.take(bytes, self.now);
+        } else if left.is_some_and(|left| completion < left.as_secs_f64()) {
+            *asked = lane.take(bytes, self.now).beside(*asked);
+        } else {
             return;
         }
-        *asked = lane.take(bytes, self.now).beside(*asked);
         self.scratch.decisions.push(Decision::Request(lane.link, chunk));
     }
 }

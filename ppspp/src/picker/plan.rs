@@ -272,10 +272,8 @@ impl<'a> Plan<'a> {
             return;
         }
         if let Some(patience) = self.patience(demand) {
-            missing.iter().for_each(|chunk| self.move_over(*chunk));
-            if left <= patience && !demand.ahead {
-                missing.iter().for_each(|chunk| self.ask_another(*chunk, left));
-            }
+            let late = (left <= patience && !demand.ahead).then_some(left);
+            missing.iter().for_each(|chunk| self.help_out(*chunk, late));
         }
         missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
         self.by_rarity(segment, missing);

@@ -72,9 +72,9 @@ fn planned(
 /// What becomes of chunk 1 that one neighbour was asked for.
 fn moved_over(channels: &SortedMap<LinkId, Channel>) -> (Vec<Decision>, LinkId) {
     let scratch = planned(channels, &Origin::default(), 0, |plan| {
-        plan.move_over(1);
+        plan.help_out(1, None);
         // Twice in one go nothing moves: it has just been asked for.
-        plan.move_over(1);
+        plan.help_out(1, None);
     });
     let asked = scratch.asked.get(1).unwrap().link;
     (scratch.decisions, asked)
@@ -110,12 +110,22 @@ fn what_waits_at_a_slow_peer_moves_to_a_busy_one_that_is_much_faster() {
     assert_eq!(moved_over(&channels), (decisions, fast));
 }
 
+#[test]
+fn what_was_asked_of_two_moves_to_a_third() {
+    let waits = [(SLOW, &[0, 1][..], LONG), (SLOW / 2, &[0, 1], LONG)];
+    assert_eq!(moved_over(&neighbours(&waits)), STAYS);
+    let channels = neighbours(&[waits[0], waits[1], (FAST, &[], LONG)]);
+    let (slow, fast) = (LinkId(0), LinkId(2));
+    let decisions = vec![Decision::Cancel(slow, 1), Decision::Request(fast, 1)];
+    assert_eq!(moved_over(&channels), (decisions, fast));
+}
+
 /// Who is asked for chunk 1 besides, with so much time left.
 fn asked_besides(channels: &SortedMap<LinkId, Channel>, left: Duration) -> Vec<Decision> {
     let scratch = planned(channels, &Origin::default(), 0, |plan| {
-        plan.ask_another(1, left);
+        plan.help_out(1, Some(left));
         // And not yet another in the same go.
-        plan.ask_another(1, left);
+        plan.help_out(1, Some(left));
     });
     scratch.decisions
 }
