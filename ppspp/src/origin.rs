@@ -8,6 +8,11 @@ use crate::rate::{RateMeter, RoundTrip};
 use crate::sorted_map::SortedMap;
 use crate::{ChunkMap, ChunkRange, FetchId, Hash, Segments, Timestamp, seconds};
 
+/// How long a fetch takes as far as nothing is known.
+pub(crate) const USUAL_FETCH: Duration = Duration::from_millis(700);
+/// After so many seconds, what was measured beyond that counts half.
+const REMEMBERED: f64 = 30.0;
+
 /// One HTTP request for chunks of one segment.
 #[derive(Debug)]
 pub(crate) struct Fetch {
@@ -55,6 +60,8 @@ pub(crate) struct Origin {
     issued: u32,
     meter: RateMeter,
     latency: RoundTrip,
+    /// When it was last measured.
+    measured: Timestamp,
     unverified: SortedMap<u32, Leaf>,
     waiting: ChunkMap,
     /// Live segments fetched whole before their munro was known: the last chunk of each, and since when.
@@ -100,6 +107,7 @@ impl Origin {
         self.meter
             .record(length, now.since(fetch.last_data.unwrap_or(fetch.started)));
         fetch.last_data = Some(now);
+        self.measured = now;
         let end = segments
             .chunks_of(fetch.segment)
             .map_or(fetch.chunks.end(), |chunks| chunks.end().min(fetch.chunks.end()));
@@ -224,16 +232,23 @@ impl Origin {
         self.unverified.remove(chunk).map(|leaf| leaf.bytes)
     }
 
-    /// How long a fetch of so many bytes takes, by what was measured; `None` before the first.
-    pub(crate) fn estimate(&self, bytes: u64) -> Option<Duration> {
+    /// How long a fetch of so many bytes takes, by what was measured; `None` before the first. An origin that was slow
+    /// long ago, as in the crowd at the beginning of a stream, may no longer be: the older that is, the less it counts.
+    pub(crate) fn estimate(&self, bytes: u64, now: Timestamp) -> Option<Duration> {
         let rate = self.meter.rate()?;
-        Some(self.latency.or(Duration::ZERO) + seconds((bytes as f64 / rate).min(3600.0)))
+        let measured = self.latency.or(Duration::ZERO) + seconds((bytes as f64 / rate).min(3600.0));
+        let Some(more) = measured.checked_sub(USUAL_FETCH) else {
+            return Some(measured);
+        };
+        let counts = REMEMBERED / (REMEMBERED + now.since(self.measured).as_secs_f64());
+        Some(USUAL_FETCH + seconds(more.as_secs_f64() * counts))
     }
 
     /// As if it gave so many bytes a second.
     #[cfg(test)]
-    pub(crate) fn measured(&mut self, rate: u32) {
+    pub(crate) fn measure(&mut self, rate: u32, now: Timestamp) {
         self.meter.record(rate as usize, Duration::from_secs(1));
+        self.measured = now;
     }
 
     /// Bytes per second, measured.
@@ -269,4 +284,27 @@ pub(crate) struct Received {
     pub(crate) complete: bool,
     /// Bytes nobody needs any more.
     pub(crate) discarded: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_origin_is_forgotten_and_a_fast_one_is_not() {
+        let start = Timestamp(1_000_000);
+        let mut origin = Origin::default();
+        assert_eq!(origin.estimate(1000, start), None);
+        origin.measure(1000, start);
+        let slow = |seconds| {
+            origin
+                .estimate(4700, start + Duration::from_secs(seconds))
+                .unwrap()
+        };
+        assert_eq!(slow(0), Duration::from_millis(4700));
+        assert_eq!(slow(30), Duration::from_millis(2700));
+        assert_eq!(slow(90), Duration::from_millis(1700));
+        let fast = origin.estimate(500, start + Duration::from_secs(90));
+        assert_eq!(fast, Some(Duration::from_millis(500)));
+    }
 }

@@ -7,6 +7,7 @@ use super::demand::Demand;
 use super::{Decision, Scratch, View, has_any};
 use crate::channel::Channel;
 use crate::election::{self, Turn};
+use crate::origin::USUAL_FETCH;
 use crate::{ChunkMap, ChunkRange, LinkId, PeerId, Timestamp};
 
 /// A request is given up for the origin when its chunk is expected after a deadline closer than this.
@@ -23,8 +24,6 @@ const URGENT_FETCHES: usize = 4;
 const ORIGIN_SLACK: Duration = Duration::from_millis(1500);
 /// The same where a player is only a few seconds behind the live edge: what is fetched sooner is fetched by many.
 const LIVE_ORIGIN_SLACK: Duration = Duration::from_millis(500);
-/// An origin fetch before anything was measured.
-const UNKNOWN_FETCH: Duration = Duration::from_millis(700);
 /// A live chunk is asked of nobody who would need longer for it than this or half of a segment's pace.
 const LIVE_ANSWER: Duration = Duration::from_secs(3);
 /// How many segments ahead of a known one the time of another is reckoned.
@@ -252,7 +251,11 @@ impl<'a> Plan<'a> {
                 .map(|&chunk| f64::from(self.view.segments.chunk_length(chunk)))
                 .sum()
         };
-        let fetch_time = self.view.origin.estimate(bytes as u64).unwrap_or(UNKNOWN_FETCH);
+        let fetch_time = self
+            .view
+            .origin
+            .estimate(bytes as u64, self.now)
+            .unwrap_or(USUAL_FETCH);
         let lead = match self.view.live {
             Some(_) => fetch_time * 3 / 2 + LIVE_ORIGIN_SLACK,
             None => fetch_time * 2 + ORIGIN_SLACK,
@@ -314,7 +317,7 @@ impl<'a> Plan<'a> {
     /// How long a segment of the usual size takes from the origin, as far as that is known.
     fn segment_fetch(&self) -> Duration {
         let bytes = self.view.segments.probable_size();
-        self.view.origin.estimate(bytes).unwrap_or_default()
+        self.view.origin.estimate(bytes, self.now).unwrap_or_default()
     }
 
     /// The whole of a segment of which nothing is known yet.

@@ -185,7 +185,7 @@ fn little_time_is_when_the_slowest_answer_would_be_too_late() {
         let mut demand = Demand::new(NOW + left, NOW);
         demand.ahead = ahead;
         let mut origin = Origin::default();
-        origin.measured(10_000_000);
+        origin.measure(10_000_000, NOW);
         let scratch = planned(&channels, &origin, 0, |plan| plan.segment(0, &demand));
         scratch.decisions.contains(&Decision::Request(LinkId(1), 1))
     };
@@ -198,7 +198,7 @@ fn little_time_is_when_the_slowest_answer_would_be_too_late() {
 /// Is the origin, which gives so many bytes a second, asked for a segment that is needed in a second?
 fn asks_origin(rate: u32, neighbours: &SortedMap<LinkId, Channel>, members: u32) -> bool {
     let mut origin = Origin::default();
-    origin.measured(rate);
+    origin.measure(rate, NOW);
     let demand = Demand::new(Timestamp(NOW.0 + 1_000_000), NOW);
     let scratch = planned(neighbours, &origin, members, |plan| plan.segment(0, &demand));
     let fetches = |decision: &Decision| matches!(decision, Decision::Fetch(0, _));
