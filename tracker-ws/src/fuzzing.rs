@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use tracker_protocol::{MAX_SDP, Request};
 
 use crate::alto::directory_maps;
+use crate::envelope;
 use crate::fetch::Location;
 use crate::prefix::Prefix;
 use crate::proxy::{ForwardedHeader, Proxies};
@@ -55,4 +57,10 @@ impl Tokens {
 /// The network map and the cost map that a directory served at a URL names.
 pub fn maps_of(url: &str, directory: &str) -> Option<(String, String)> {
     directory_maps(&Location::parse(url)?, directory)
+}
+
+/// A SIGNAL that is passed on as it is: what is read of it, and the frame that its receiver gets.
+pub fn passed_on(frame: &str) -> Option<(Request, String)> {
+    let (request, envelope) = envelope::read(frame, MAX_SDP)?;
+    Some((request, envelope.push()))
 }
