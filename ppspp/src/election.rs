@@ -9,9 +9,9 @@
 //! copies fetched grow with the logarithm of the swarm however slowly the segment spreads. Viewers learn of a segment
 //! at different times, as they load their playlists; a segment spreads the sooner the earlier its first copies
 //! come, so the first wave is made up of those who learn of it early. Whoever learns of it later leaves it to them for
-//! half of the time that a segment has to spread; what nobody around has then, as many may fetch as at first, and
-//! twice as many with every such step. A step is as long as the origin takes if that is more: an origin that is
-//! overloaded is not asked by more and more peers.
+//! a step of time; what nobody around has then, as many may fetch as at first, and twice as many with every such step.
+//! The larger the swarm, the longer a segment takes to get around, and the longer is a step. It is as long as the origin
+//! takes if that is more: an origin that is overloaded is not asked by more and more peers.
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -46,8 +46,16 @@ pub(crate) fn rank<'a>(
 /// Peers that fetch a live segment at once in a swarm too large to know: three for every four binary digits of the
 /// number of members, so that some will do so early; at least three.
 fn first_wave(members: u32) -> f64 {
-    (f64::from(32 - members.leading_zeros()) * 0.75).max(3.0)
+    (f64::from(digits(members)) * 0.75).max(3.0)
 }
+
+/// Binary digits.
+fn digits(members: u32) -> u32 {
+    32 - members.leading_zeros()
+}
+
+/// In a swarm whose number of members has so many binary digits, a step is as long as a segment has to spread.
+const STEP: u32 = 20;
 
 /// Who learns of a segment in this part of its duration learns of it early.
 const EARLY: u32 = 6;
@@ -106,7 +114,7 @@ impl Turn {
             Some(age) if !self.spreads => age,
             _ => self.waited,
         };
-        let step = (self.pace / 2).max(self.fetch);
+        let step = (self.pace * digits(self.members) / STEP).max(self.fetch);
         // In 64 bits: to divide more takes 1.5 KB of code in the browser.
         match since.as_millis() as u64 / (step.as_millis() as u64).max(1) {
             0 => at_once,
@@ -190,17 +198,18 @@ mod tests {
         );
     }
 
-    const LATE: Duration = Duration::from_secs(2);
+    const LATE: Duration = Duration::from_millis(1500);
 
     #[test]
     fn copies_grow_with_the_logarithm_of_the_swarm() {
         for members in [100, 1000, 10_000] {
             let first = first_wave(members);
+            let step = DURATION * digits(members) / STEP;
             let later = |age: Duration| fetching(members, turn(members, LATE, age - LATE));
-            assert_eq!(later(DURATION * 2 / 5), 0.0, "it is left to the first");
-            about(later(DURATION / 2), first);
-            about(later(DURATION), first * 2.0);
-            about(later(DURATION * 3 / 2), first * 4.0);
+            assert_eq!(later(step * 9 / 10), 0.0, "it is left to the first");
+            about(later(step), first);
+            about(later(step * 2), first * 2.0);
+            about(later(step * 3), first * 4.0);
         }
     }
 
