@@ -289,6 +289,28 @@ pub(crate) struct Received {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segment_table::Segment;
+    use crate::{SegmentTable, SwarmMetadata};
+
+    #[test]
+    fn what_was_measured_just_now_counts_in_full() {
+        let table = SegmentTable {
+            segments: vec![Segment {
+                size: 4000,
+                root: Hash::of_chunk(b"x"),
+            }],
+        };
+        let metadata = SwarmMetadata::new(table.swarm_id(), 1000, 2, table).unwrap();
+        let segments = Segments::new(&metadata);
+        let start = Timestamp(60_000_000);
+        let now = start + Duration::from_secs(4);
+        let mut origin = Origin::default();
+        let id = origin.start(0, ChunkRange::new(0, 3).unwrap(), start);
+        let body = Bytes::from(vec![0; 4000]);
+        origin.receive(&segments, &crate::digest::none(), id, &body, |_| true, now);
+        // Four seconds to the first byte, and as many for so many.
+        assert_eq!(origin.estimate(4000, now), Some(Duration::from_secs(8)));
+    }
 
     #[test]
     fn a_slow_origin_is_forgotten_and_a_fast_one_is_not() {

@@ -146,6 +146,9 @@ fn what_is_late_is_asked_of_one_more() {
         [Decision::Request(LinkId(2), 1)]
     );
     assert_eq!(asked_besides(&again(SHORT), second), []);
+    // Nobody is asked twice, however much time there is.
+    let all = neighbours(&[waits, (FAST, &[1], LONG)]);
+    assert_eq!(asked_besides(&all, 10 * second), []);
     // It would come too late from everybody else.
     assert_eq!(asked_besides(&channels, Duration::from_millis(50)), []);
     let slower = neighbours(&[waits, (SLOW / 2, &[], LONG)]);
