@@ -125,13 +125,18 @@ impl Test {
             &mut out,
         );
         let (mut response, mut pushes) = (None, Vec::new());
+        // Success of these is not waited for.
+        let follows_offer =
+            matches!(&request.body, RequestBody::Signal(signal) if signal.kind != Kind::Offer);
         for Outgoing { to, what } in out {
+            let is_late = matches!(what, Delivery::Late(_));
             let (Delivery::Frame(frame) | Delivery::Late(frame)) = what else {
                 panic!("{what:?}")
             };
             match FromTracker::decode(&frame).unwrap() {
                 FromTracker::Response(answer) => {
                     assert_eq!(to, session);
+                    assert_eq!(is_late, follows_offer && answer.code == ErrorCode::NoError);
                     response = Some(answer);
                 }
                 FromTracker::Event(event) => pushes.push((to, event)),
