@@ -1,6 +1,6 @@
 //! `cargo xtask fuzz`: libFuzzer on every target of `fuzz/`, with a nightly toolchain.
 
-use crate::process::{command, output, root, run, succeeds};
+use crate::process::{command, output, root, run, succeeds, target_of};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::process::Command;
@@ -103,7 +103,7 @@ fn run_one(name: &str, seconds: u32) -> Result<()> {
         name,
     ]);
     run(&mut build)?;
-    let mut fuzzer = command(fuzz.join("target").join(host).join("release").join(name));
+    let mut fuzzer = command(target_of(&fuzz).join(host).join("release").join(name));
     fuzzer
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .args([&time, "-verbosity=0", "-print_final_stats=1"]);

@@ -12,9 +12,16 @@ pub fn root() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
-/// The folder of everything built: `target/`.
+/// The folder of everything built: `target/`, or the one that `CARGO_TARGET_DIR` names.
 pub fn target() -> PathBuf {
-    root().join("target")
+    target_of(&root())
+}
+
+/// The same of a package with a workspace of its own in this folder.
+pub fn target_of(folder: &Path) -> PathBuf {
+    let named = std::env::var_os("CARGO_TARGET_DIR");
+    // As cargo reads a relative one: from where it is started.
+    folder.join(named.unwrap_or_else(|| "target".into()))
 }
 
 /// A command that starts in the repository's root.

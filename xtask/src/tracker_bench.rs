@@ -103,7 +103,7 @@ fn built(name: &str) -> PathBuf {
 
 /// Where cargo puts what it builds, which may not be in the repository.
 fn server_profile() -> PathBuf {
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(target, PathBuf::from);
+    let folder = target();
     folder.join("server")
 }
 
