@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use rand::RngExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
@@ -46,6 +46,15 @@ pub struct Load {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// In the closed loop a peer reads and writes as much at once as there is. Otherwise that is one frame mostly.
+fn buffers(load: &Load) -> WebSocketConfig {
+    let is_closed = load.every.is_none() && !load.idle;
+    let size = if is_closed { 32 * 1024 } else { 4096 };
+    WebSocketConfig::default()
+        .read_buffer_size(size)
+        .write_buffer_size(size)
+}
 
 /// The address of this number: 127.0.0.1 is the first.
 fn source(number: u32) -> IpAddr {
@@ -90,10 +99,7 @@ impl Client {
             }
             _ => Box::new(stream),
         };
-        let small = WebSocketConfig::default()
-            .read_buffer_size(4096)
-            .write_buffer_size(0);
-        let (socket, _) = client_async_with_config(request, stream, Some(small)).await?;
+        let (socket, _) = client_async_with_config(request, stream, Some(buffers(&load))).await?;
         let mut client = Self {
             speaker: Speaker::new(load.dialect, number, swarm, load.sdp.clone())?,
             load,
@@ -110,6 +116,7 @@ impl Client {
         };
         let join = client.speaker.join(hello.as_deref(), url)?;
         client.send(join).await?;
+        client.socket.flush().await?;
         loop {
             match client.next().await? {
                 Incoming::Taken(_) => return Ok(client),
@@ -120,8 +127,9 @@ impl Client {
         }
     }
 
+    /// Goes out when it is flushed, or with others when they are many.
     async fn send(&mut self, frame: String) -> Result<()> {
-        Ok(self.socket.send(Message::text(frame)).await?)
+        Ok(self.socket.feed(Message::text(frame)).await?)
     }
 
     async fn next(&mut self) -> Result<Incoming> {
@@ -163,11 +171,17 @@ impl Client {
             self.begin(&tally).await?;
         }
         loop {
-            let incoming = tokio::select! {
-                incoming = self.next() => incoming?,
-                _ = rounds.tick(), if !closed => {
-                    self.begin(&tally).await?;
-                    continue;
+            // What has come in together is answered with one write: otherwise this would be slower than trackers.
+            let incoming = if let Some(incoming) = self.next().now_or_never() {
+                incoming?
+            } else {
+                self.socket.flush().await?;
+                tokio::select! {
+                    incoming = self.next() => incoming?,
+                    _ = rounds.tick(), if !closed => {
+                        self.begin(&tally).await?;
+                        continue;
+                    }
                 }
             };
             match incoming {
