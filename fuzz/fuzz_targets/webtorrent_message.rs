@@ -1,16 +1,22 @@
-//! Frames of WebTorrent's clients: reading never panics, and what is passed on is what was said.
+//! Frames of WebTorrent's clients: reading never panics, what is read of those in the plain form is what serde_json reads of
+//! them, and what is passed on is what was said.
 
 #![no_main]
 
 #[path = "../../tracker-ws/src/webtorrent/message.rs"]
 #[expect(dead_code, reason = "a part of the tracker's own")]
 mod message;
+#[path = "../../tracker-ws/src/webtorrent/plain.rs"]
+mod plain;
+#[path = "../../tracker-ws/src/webtorrent/wire.rs"]
+mod wire;
 
 use libfuzzer_sys::fuzz_target;
 use message::{MAX_OFFERS, Message, Push, What, failure};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use wire::Wire;
 
 /// What a member gets of another.
 #[derive(Deserialize)]
@@ -31,9 +37,9 @@ fn is_id(id: &str) -> bool {
 }
 
 /// It arrives unchanged, and adds nothing to the frame that it is in.
-fn passed_on(info_hash: &str, from: &str, offer_id: &str, description: &RawValue) {
+fn passed_on(info_hash: &str, from: &str, offer_id: &str, description: &str) {
     assert!(is_id(offer_id));
-    let frame = Push::new(info_hash, from).frame("offer", offer_id, description);
+    let frame = Push::new(info_hash, from).frame("offer", offer_id, description).concat();
     let pushed: Pushed<'_> = serde_json::from_str(&frame).expect("own frame");
     assert_eq!(
         (
@@ -44,13 +50,16 @@ fn passed_on(info_hash: &str, from: &str, offer_id: &str, description: &RawValue
         ),
         ("announce", info_hash, from, offer_id)
     );
-    assert_eq!(pushed.offer.get(), description.get());
+    assert_eq!(pushed.offer.get(), description);
 }
 
 fuzz_target!(|data: &[u8]| {
     let Ok(frame) = std::str::from_utf8(data) else {
         return;
     };
+    if let Some(wire) = plain::read(frame) {
+        assert_eq!(wire, serde_json::from_str::<Wire<'_>>(frame).expect("JSON of the right form"));
+    }
     match Message::read(frame) {
         Ok(Message::Scrape(hashes)) => assert!(hashes.len() <= 64 && hashes.iter().all(|hash| is_id(hash))),
         Ok(Message::Announce(announce)) => {

@@ -1,5 +1,7 @@
 //! What the tracker counts, as OpenMetrics text.
 
+use std::sync::OnceLock;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -110,6 +112,8 @@ pub(crate) struct Metrics {
     refused: Family<RefusedLabels, Counter>,
     limited: Family<LimitLabels, Counter>,
     denied: Family<DeniedLabels, Counter>,
+    /// Of announces that were carried out, once there is one: to find a counter by its labels costs more than to count.
+    announced: OnceLock<Counter>,
     pushes: Counter,
     accepted: Counter,
     certificates: Family<CertificateLabels, Counter>,
@@ -143,6 +147,7 @@ impl Metrics {
             refused: Family::default(),
             limited: Family::default(),
             denied: Family::default(),
+            announced: OnceLock::new(),
             pushes: Counter::default(),
             accepted: Counter::default(),
             certificates: Family::default(),
@@ -227,6 +232,19 @@ impl Metrics {
                 error_code: code as u8,
             })
             .inc();
+    }
+
+    /// An announce of WebTorrent was carried out, which has pushed so many envelopes.
+    pub(crate) fn announced(&self, pushes: u64) {
+        let counter = self.announced.get_or_init(|| {
+            let labels = RequestLabels {
+                request: "announce",
+                error_code: ErrorCode::NoError as u8,
+            };
+            self.requests.get_or_create_owned(&labels)
+        });
+        counter.inc();
+        self.pushed(pushes);
     }
 
     pub(crate) fn refused(&self, reason: Refusal) {

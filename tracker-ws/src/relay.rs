@@ -61,7 +61,8 @@ impl Offers {
     pub(crate) fn take(&mut self, now: Timestamp, to: &str, oid: &str) -> bool {
         let hash = hash(to, oid);
         let made = |offer: &Offer| offer.hash == hash && now < offer.at + LIFETIME;
-        let place = self.recent.iter().rposition(made);
+        // Those that were answered are gone: the next answer is mostly of an early one.
+        let place = self.recent.iter().position(made);
         place.is_some_and(|place| self.recent.remove(place).is_some())
     }
 

@@ -78,6 +78,16 @@ impl Sessions {
         }
     }
 
+    /// Queues for sessions what `say` says: frames, given in pieces.
+    pub(crate) fn push(&self, say: impl FnOnce(&mut dyn FnMut(SessionId, &[&str]))) {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        say(&mut |to, pieces| {
+            if let Some(handle) = open.get(&to) {
+                handle.outbox.put_pieces(pieces);
+            }
+        });
+    }
+
     /// Closes the sockets that come from such an address.
     pub(crate) fn close_from(&self, is_meant: impl Fn(IpAddr) -> bool, reason: &'static str) {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
@@ -240,33 +250,20 @@ struct Wire<'a, S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<'_, S> {
     /// Takes what waits to be sent, in order; returns whether and how the socket is to be closed after it.
     fn take_outbox(&mut self, context: &mut Context<'_>, times: &mut Times) -> Option<End> {
-        let mut close = None;
-        let socket = &mut *self.socket;
-        let room = socket.queued() < ENOUGH;
+        let room = self.socket.queued() < ENOUGH;
         let hurries = self.hurries;
         self.hurries &= !room;
-        let taken = self
-            .outbox
-            .take(context, room, hurries, |delivery| match delivery {
-                Delivery::Frame(frame) | Delivery::Late(frame) => {
-                    socket.queue_text(&frame);
-                    socket.queued() >= ENOUGH
-                }
-                Delivery::Close(code, reason) => {
-                    close = Some(end(code.into(), reason, None));
-                    true
-                }
-            });
-        match taken {
-            Err(_) => Some(slow_reader()),
-            Ok(some_late) => {
-                times.late = match some_late {
-                    true => times.late.or_else(|| Some(late())),
-                    false => None,
-                };
-                close
-            }
+        let Ok(taken) = self.outbox.take(context, room, hurries) else {
+            return Some(slow_reader());
+        };
+        if let Some(frames) = taken.frames {
+            self.socket.queue_frames(frames);
         }
+        times.late = match taken.some_late {
+            true => times.late.or_else(|| Some(late())),
+            false => None,
+        };
+        taken.close.map(|(code, reason)| end(code.into(), reason, None))
     }
 
     /// Writes, then reads; does not read while the other side does not.

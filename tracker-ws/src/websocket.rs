@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracker_protocol::MAX_FRAME;
 
+pub(crate) use buffers::take_small;
 use buffers::{give_back, take};
 use frame::{Frame, MAX_CONTROL, MAX_HEAD, Opcode, write_head};
 
@@ -47,6 +48,14 @@ impl Violation {
             Self::Utf8 => (CloseCode::Invalid, "not UTF-8"),
             Self::Protocol(reason) => (CloseCode::Protocol, reason),
         }
+    }
+}
+
+/// Appends a text message, given in pieces, as it is written.
+pub(crate) fn put_text(out: &mut Vec<u8>, pieces: &[&str]) {
+    write_head(out, Opcode::Text, pieces.iter().map(|piece| piece.len()).sum());
+    for piece in pieces {
+        out.extend_from_slice(piece.as_bytes());
     }
 }
 
@@ -141,9 +150,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Queues a message.
     pub(crate) fn queue_text(&mut self, text: &str) {
-        let output = self.output();
-        write_head(output, Opcode::Text, text.len());
-        output.extend_from_slice(text.as_bytes());
+        put_text(self.output(), &[text]);
+    }
+
+    /// Queues what others have put together ([`put_text`]).
+    pub(crate) fn queue_frames(&mut self, frames: Vec<u8>) {
+        let unused = if self.output.is_empty() {
+            std::mem::replace(&mut self.output, frames)
+        } else {
+            self.output.extend_from_slice(&frames);
+            frames
+        };
+        give_back(unused);
     }
 
     /// Queues a ping.
@@ -254,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     fn output(&mut self) -> &mut Vec<u8> {
         if self.output.capacity() == 0 {
-            self.output = take();
+            self.output = take_small();
         }
         &mut self.output
     }

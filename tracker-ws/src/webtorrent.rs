@@ -9,8 +9,12 @@
 //! passes only along an offer that was handed out, once. Its swarms are not those of PPSP.
 
 mod message;
+mod outcome;
+mod plain;
 mod session;
+mod torrent;
 mod torrents;
+mod wire;
 
 pub(crate) use message::MAX_OFFERS;
 pub(crate) use session::WebTorrent;

@@ -1,13 +1,10 @@
 //! Frames: read with descriptions left as they are, for they are only passed on.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::ops::Deref;
-use std::sync::Arc;
+use std::fmt::Write;
 
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use super::plain;
+use super::wire::{Hashes, Json, Text, Wire};
 
 /// Most offers of one announce that are handed out; further ones are ignored.
 pub(crate) const MAX_OFFERS: usize = 10;
@@ -16,11 +13,11 @@ pub(super) const MAX_SCRAPED: usize = 64;
 /// Characters of an info hash or ID.
 const ID_LEN: usize = 20;
 
-/// An info hash, peer ID or offer ID: 20 characters up to U+00FF.
-pub(super) type Id = Arc<str>;
+/// An info hash, peer ID or offer ID: 20 characters up to U+00FF. Of the frame where it has no escapes.
+pub(super) type Id<'a> = Cow<'a, str>;
 
 /// Its characters as the bytes that they stand for, in hexadecimal.
-pub(super) fn to_hex(id: &Id) -> String {
+pub(super) fn to_hex(id: &str) -> String {
     let bytes: Vec<u8> = id.chars().map(|character| character as u8).collect();
     tracker_protocol::to_hex(&bytes)
 }
@@ -30,31 +27,32 @@ pub(super) fn to_hex(id: &Id) -> String {
 pub(super) enum Message<'a> {
     Announce(Announce<'a>),
     /// Of these info hashes.
-    Scrape(Vec<Id>),
+    Scrape(Vec<Id<'a>>),
 }
 
 #[derive(Debug)]
 pub(super) struct Announce<'a> {
-    pub(super) info_hash: Id,
-    pub(super) peer_id: Id,
+    pub(super) info_hash: Id<'a>,
+    pub(super) peer_id: Id<'a>,
     pub(super) what: What<'a>,
 }
 
 #[derive(Debug)]
 pub(super) enum What<'a> {
-    /// It is there; `complete` says whether it has everything. Offers with their IDs, for as many members.
+    /// It is there; `complete` says whether it has everything. Offers with their IDs, for as many members. Descriptions
+    /// are JSON as it was written.
     Here {
         complete: bool,
         completed_now: bool,
-        offers: Vec<(Cow<'a, str>, &'a RawValue)>,
+        offers: Vec<(Id<'a>, &'a str)>,
     },
     /// It goes.
     Stopped,
     /// An answer to an offer.
     Answer {
-        to: Id,
-        offer_id: Cow<'a, str>,
-        answer: &'a RawValue,
+        to: Id<'a>,
+        offer_id: Id<'a>,
+        answer: &'a str,
     },
 }
 
@@ -77,88 +75,6 @@ pub(super) enum Malformed {
     TooMany,
 }
 
-/// A string, of the frame where it has no escapes.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl Deref for Text<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    action: Option<Text<'a>>,
-    #[serde(borrow)]
-    info_hash: Option<Hashes<'a>>,
-    #[serde(borrow)]
-    peer_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    event: Option<Text<'a>>,
-    /// Bytes that are missing; a client that does not know sends null, or nothing.
-    left: Option<f64>,
-    numwant: Option<f64>,
-    #[serde(borrow)]
-    offers: Option<Vec<WireOffer<'a>>>,
-    #[serde(borrow)]
-    answer: Option<&'a RawValue>,
-    #[serde(borrow)]
-    to_peer_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    offer_id: Option<Text<'a>>,
-}
-
-enum Hashes<'a> {
-    One(Text<'a>),
-    Many(Vec<Text<'a>>),
-}
-
-/// By hand: derived, everything would be copied before it is known what it is.
-impl<'de: 'a, 'a> Deserialize<'de> for Hashes<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMany;
-
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Hashes<'de>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a string or an array of strings")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Hashes::One(Text(Cow::Borrowed(text))))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Hashes::One(Text(Cow::Owned(text.to_owned()))))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Self::Value, A::Error> {
-                let mut all = Vec::new();
-                while let Some(text) = texts.next_element()? {
-                    all.push(text);
-                }
-                Ok(Hashes::Many(all))
-            }
-        }
-
-        deserializer.deserialize_any(OneOrMany)
-    }
-}
-
-#[derive(Deserialize)]
-struct WireOffer<'a> {
-    #[serde(borrow)]
-    offer: &'a RawValue,
-    #[serde(borrow)]
-    offer_id: Text<'a>,
-}
-
 fn check(name: &'static str, text: &str) -> Result<(), Malformed> {
     let is_ascii = text.len() == ID_LEN && text.is_ascii();
     if is_ascii || (text.chars().count() == ID_LEN && text.chars().all(|char| char <= '\u{ff}')) {
@@ -168,29 +84,28 @@ fn check(name: &'static str, text: &str) -> Result<(), Malformed> {
     }
 }
 
-fn id(name: &'static str, text: &str) -> Result<Id, Malformed> {
-    check(name, text).map(|()| text.into())
+fn id<'a>(name: &'static str, text: Text<'a>) -> Result<Id<'a>, Malformed> {
+    check(name, &text).map(|()| text.0)
 }
 
-fn required(name: &'static str, text: Option<&str>) -> Result<Id, Malformed> {
+fn required<'a>(name: &'static str, text: Option<Text<'a>>) -> Result<Id<'a>, Malformed> {
     id(name, text.ok_or(Malformed::Missing(name))?)
 }
 
-fn offer_id(text: Text<'_>) -> Result<Cow<'_, str>, Malformed> {
-    check("offer_id", &text).map(|()| text.0)
-}
-
 /// A session description, as far as this is looked at.
-fn description<'a>(name: &'static str, raw: &'a RawValue) -> Result<&'a RawValue, Malformed> {
-    match raw.get().starts_with('{') {
-        true => Ok(raw),
+fn description<'a>(name: &'static str, Json(text): Json<'a>) -> Result<&'a str, Malformed> {
+    match text.starts_with('{') {
+        true => Ok(text),
         false => Err(Malformed::Description(name)),
     }
 }
 
 impl<'a> Message<'a> {
     pub(super) fn read(frame: &'a str) -> Result<Self, Malformed> {
-        let wire: Wire<'a> = serde_json::from_str(frame)?;
+        let wire = match plain::read(frame) {
+            Some(wire) => wire,
+            None => serde_json::from_str::<Wire<'a>>(frame)?,
+        };
         match wire.action.as_deref() {
             Some("announce") => Ok(Self::Announce(announce(wire)?)),
             Some("scrape") => {
@@ -202,7 +117,7 @@ impl<'a> Message<'a> {
                 if hashes.len() > MAX_SCRAPED {
                     return Err(Malformed::TooMany);
                 }
-                let hashes = hashes.iter().map(|hash| id("info_hash", hash));
+                let hashes = hashes.into_iter().map(|hash| id("info_hash", hash));
                 Ok(Self::Scrape(hashes.collect::<Result<_, _>>()?))
             }
             Some(_) => Err(Malformed::Action),
@@ -212,7 +127,7 @@ impl<'a> Message<'a> {
 }
 
 fn announce(wire: Wire<'_>) -> Result<Announce<'_>, Malformed> {
-    let info_hash = match &wire.info_hash {
+    let info_hash = match wire.info_hash {
         Some(Hashes::One(hash)) => id("info_hash", hash)?,
         Some(Hashes::Many(_)) => return Err(Malformed::Id("info_hash")),
         None => return Err(Malformed::Missing("info_hash")),
@@ -220,8 +135,8 @@ fn announce(wire: Wire<'_>) -> Result<Announce<'_>, Malformed> {
     let event = wire.event.as_deref();
     let what = if let Some(answer) = wire.answer {
         What::Answer {
-            to: required("to_peer_id", wire.to_peer_id.as_deref())?,
-            offer_id: offer_id(wire.offer_id.ok_or(Malformed::Missing("offer_id"))?)?,
+            to: required("to_peer_id", wire.to_peer_id)?,
+            offer_id: required("offer_id", wire.offer_id)?,
             answer: description("answer", answer)?,
         }
     } else if event == Some("stopped") {
@@ -231,7 +146,7 @@ fn announce(wire: Wire<'_>) -> Result<Announce<'_>, Malformed> {
         let offers = wire.offers.into_iter().flatten().take(wanted.min(MAX_OFFERS));
         let offers = offers.map(|offer| {
             let description = description("offer", offer.offer)?;
-            Ok((offer_id(offer.offer_id)?, description))
+            Ok((id("offer_id", offer.offer_id)?, description))
         });
         What::Here {
             complete: wire.left == Some(0.0),
@@ -241,36 +156,54 @@ fn announce(wire: Wire<'_>) -> Result<Announce<'_>, Malformed> {
     };
     Ok(Announce {
         info_hash,
-        peer_id: required("peer_id", wire.peer_id.as_deref())?,
+        peer_id: required("peer_id", wire.peer_id)?,
         what,
     })
 }
 
+/// Appends text as a JSON string.
+fn quote(out: &mut String, text: &str) {
+    if text.bytes().all(plain::is_ordinary) {
+        out.extend(["\"", text, "\""]);
+    } else {
+        // A string is always JSON.
+        out.push_str(&serde_json::to_string(text).unwrap_or_default());
+    }
+}
+
 /// Text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
-    // A string is always JSON.
-    serde_json::to_string(text).unwrap_or_default()
+    let mut out = String::new();
+    quote(&mut out, text);
+    out
 }
 
 /// What members get of another.
 pub(super) struct Push {
-    /// The same for all of them.
-    head: String,
+    text: String,
+    /// So much of it is the same for all of them.
+    head: usize,
 }
 
 impl Push {
     pub(super) fn new(info_hash: &str, from: &str) -> Self {
-        let (info_hash, from) = (quoted(info_hash), quoted(from));
-        Self {
-            head: format!(r#"{{"action":"announce","info_hash":{info_hash},"peer_id":{from},"offer_id":"#),
-        }
+        let mut text = String::with_capacity(256);
+        text.push_str(r#"{"action":"announce","info_hash":"#);
+        quote(&mut text, info_hash);
+        text.push_str(r#","peer_id":"#);
+        quote(&mut text, from);
+        text.push_str(r#","offer_id":"#);
+        let head = text.len();
+        Self { text, head }
     }
 
-    /// Its `offer`, or its `answer`.
-    pub(super) fn frame(&self, kind: &str, offer_id: &str, description: &RawValue) -> String {
-        let offer_id = quoted(offer_id);
-        let parts = [&self.head, &offer_id, ",\"", kind, "\":", description.get(), "}"];
-        parts.concat()
+    /// Its `offer`, or its `answer`: the frame in pieces, for the description is long.
+    pub(super) fn frame<'a>(&'a mut self, kind: &str, offer_id: &str, description: &'a str) -> [&'a str; 3] {
+        self.text.truncate(self.head);
+        quote(&mut self.text, offer_id);
+        // Writing to a string does not fail.
+        let _ = write!(self.text, r#","{kind}":"#);
+        [&self.text, description, "}"]
     }
 }
 
@@ -305,7 +238,9 @@ mod tests {
             panic!("{:?}", announce.what)
         };
         assert!(!complete);
-        let pushed = Push::new(HASH, PEER).frame("offer", &offers[0].0, offers[0].1);
+        let pushed = Push::new(HASH, PEER)
+            .frame("offer", &offers[0].0, offers[0].1)
+            .concat();
         let pushed: serde_json::Value = serde_json::from_str(&pushed).unwrap();
         let expected = serde_json::json!({"action":"announce","info_hash":HASH,"peer_id":PEER,
             "offer_id":"12345678901234567890","offer":{"type":"offer","sdp":"v=0\r\n"}});

@@ -6,8 +6,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracker_protocol::ErrorCode;
 use tracker_protocol::server::Timestamp;
 
-use super::message::{Id, Message, What, failure, to_hex};
+use super::message::{Message, What, failure, to_hex};
 use super::torrents::Torrents;
+use crate::config::Config;
 use crate::limits::{Bucket, Limit};
 use crate::metrics::Refusal;
 use crate::registry::{Delivery, Outgoing, SessionId};
@@ -52,12 +53,12 @@ impl<'a> WebTorrent<'a> {
     }
 
     /// Offers that are too many or too long are as if they had not been made; an answer that is too long is refused.
-    fn trim(&self, what: &mut What<'_>) -> Result<(), String> {
-        let (config, metrics) = (self.shared.config(), &self.shared.metrics);
+    fn trim(&self, config: &Config, what: &mut What<'_>) -> Result<(), String> {
+        let metrics = &self.shared.metrics;
         match what {
             What::Here { offers, .. } => {
                 let made = offers.len();
-                offers.retain(|(_, offer)| offer.get().len() <= config.max_sdp);
+                offers.retain(|(_, offer)| offer.len() <= config.max_sdp);
                 if offers.len() < made {
                     metrics.limited(Limit::DescriptionSize);
                 }
@@ -67,7 +68,7 @@ impl<'a> WebTorrent<'a> {
                 }
                 Ok(())
             }
-            What::Answer { answer, .. } if answer.get().len() > config.max_sdp => {
+            What::Answer { answer, .. } if answer.len() > config.max_sdp => {
                 metrics.limited(Limit::DescriptionSize);
                 Err(format!("answer: longer than {} bytes", config.max_sdp))
             }
@@ -75,7 +76,7 @@ impl<'a> WebTorrent<'a> {
         }
     }
 
-    fn allows(&self, info_hash: &Id) -> bool {
+    fn allows(&self, info_hash: &str) -> bool {
         let access = self.shared.front.access();
         access.is_open() || access.allows(&to_hex(info_hash))
     }
@@ -95,8 +96,9 @@ impl Dialect for WebTorrent<'_> {
     }
 
     fn frame(&mut self, frame: &str) -> Result<(), End> {
-        let now = self.shared.clock.now();
-        if !self.requests.take(now, self.shared.config().requests, 1) {
+        // To look at them is to wait for a lock: once is enough.
+        let (now, config) = (self.shared.clock.now(), self.shared.config());
+        if !self.requests.take(now, config.requests, 1) {
             let refused = failure("announce", None, "too many requests");
             self.shared.metrics.limited(Limit::Requests);
             self.answer("announce", ErrorCode::Unavailable, refused);
@@ -127,7 +129,7 @@ impl Dialect for WebTorrent<'_> {
                 self.answer("scrape", ErrorCode::NoError, files);
             }
             Ok(Message::Announce(mut announce)) => {
-                if let Err(refused) = self.trim(&mut announce.what) {
+                if let Err(refused) = self.trim(&config, &mut announce.what) {
                     let refused = failure("announce", Some(&announce.info_hash), &refused);
                     self.answer("announce", ErrorCode::BadRequest, refused);
                     return Ok(());
@@ -144,10 +146,16 @@ impl Dialect for WebTorrent<'_> {
                     self.answer("announce", ErrorCode::Forbidden, refused);
                     return Err(end(CloseCode::Policy, "banned", Some(Refusal::Banned)));
                 }
-                let mut out = Vec::new();
-                let done = self.torrents().announce(now, self.id, &announce, &mut out);
+                let done = self.torrents().announce(now, self.id, &announce);
                 match done {
-                    Ok(()) => self.shared.metrics.answered("announce", ErrorCode::NoError),
+                    Ok(outcome) => {
+                        let pushes = outcome.receivers.iter().filter(|to| **to != self.id);
+                        self.shared.metrics.announced(pushes.count() as u64);
+                        let say = |send: &mut dyn FnMut(SessionId, &[&str])| {
+                            outcome.say(self.id, &announce, send);
+                        };
+                        self.shared.sessions.push(say);
+                    }
                     Err(refused) => {
                         if let Some(limit) = refused.limit() {
                             self.shared.metrics.limited(limit);
@@ -156,9 +164,6 @@ impl Dialect for WebTorrent<'_> {
                         self.answer("announce", ErrorCode::Forbidden, refused);
                     }
                 }
-                let pushes = out.iter().filter(|outgoing| outgoing.to != self.id).count();
-                self.shared.metrics.pushed(pushes as u64);
-                self.shared.sessions.deliver(out);
             }
         }
         Ok(())

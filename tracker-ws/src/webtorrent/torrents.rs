@@ -1,17 +1,17 @@
-//! Swarms of info hashes, in memory and without I/O: announces of sessions come in, frames for sessions go out.
+//! Swarms of info hashes, in memory and without I/O: announces of sessions come in, and who is to hear of them goes out.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use rand::rngs::StdRng;
-use serde_json::value::RawValue;
 use tracker_protocol::server::Timestamp;
 
-use super::message::{Announce, Id, Push, What, quoted, to_hex};
+use super::message::{Announce, What, quoted, to_hex};
+use super::outcome::{Outcome, Told};
+use super::torrent::Torrent;
+use crate::fast_map::FastMap;
 use crate::limits::{Limit, Rate};
-use crate::registry::{Delivery, Outgoing, SessionId};
-use crate::relay::Offers;
-use crate::swarm::Swarm;
+use crate::registry::SessionId;
 
 /// Most peer IDs of one socket: a page has a client per stream, and they share it.
 const MAX_IDS: usize = 16;
@@ -62,28 +62,11 @@ impl Refused {
     }
 }
 
-#[derive(Debug)]
-struct Member {
-    session: SessionId,
-    complete: bool,
-    announced: Timestamp,
-    /// That were handed out for it.
-    offers: Offers,
-}
-
-#[derive(Debug, Default)]
-struct Torrent {
-    swarm: Swarm,
-    members: HashMap<Id, Member>,
-    complete: usize,
-    downloaded: u64,
-}
-
 #[derive(Debug, Default)]
 struct Session {
-    ids: HashSet<Id>,
+    ids: HashSet<Arc<str>>,
     /// Info hash and peer ID.
-    memberships: HashSet<(Id, Id)>,
+    memberships: HashSet<(Arc<str>, Arc<str>)>,
 }
 
 /// All swarms of the dialect.
@@ -91,10 +74,10 @@ struct Session {
 pub(crate) struct Torrents {
     config: TorrentsConfig,
     rng: StdRng,
-    torrents: HashMap<Id, Torrent>,
+    torrents: HashMap<Arc<str>, Torrent>,
     /// Whose socket a peer ID belongs to, until that ends.
-    owners: HashMap<Id, SessionId>,
-    sessions: HashMap<SessionId, Session>,
+    owners: HashMap<Arc<str>, SessionId>,
+    sessions: FastMap<SessionId, Session>,
     members: usize,
 }
 
@@ -105,7 +88,7 @@ impl Torrents {
             rng,
             torrents: HashMap::new(),
             owners: HashMap::new(),
-            sessions: HashMap::new(),
+            sessions: FastMap::default(),
             members: 0,
         }
     }
@@ -136,59 +119,63 @@ impl Torrents {
         session.is_some_and(|session| !session.memberships.is_empty())
     }
 
-    /// Carries out an announce. What is to be sent goes to `out`; an answer to an offer is not answered itself.
+    /// Carries out an announce; returns whom something is to be said to.
     pub(super) fn announce(
         &mut self,
         now: Timestamp,
         session: SessionId,
         announce: &Announce<'_>,
-        out: &mut Vec<Outgoing>,
-    ) -> Result<(), Refused> {
+    ) -> Result<Outcome, Refused> {
         let Announce {
             info_hash,
             peer_id,
             what,
         } = announce;
-        if let Some(torrent) = self.torrents.get_mut(info_hash)
+        if let Some(torrent) = self.torrents.get_mut(&**info_hash)
             && !matches!(what, What::Stopped)
-            && !torrent.swarm.take(now, self.config.swarm_requests)
+            && !torrent.take(now, self.config.swarm_requests)
         {
             return Err(Refused::Busy);
         }
         self.own(session, peer_id)?;
-        match what {
-            What::Answer { to, offer_id, answer } => {
-                return self.answer(now, announce, to, offer_id, answer, out);
+        let receivers = match what {
+            What::Answer { to, offer_id, .. } => {
+                return self.answer(now, announce, to, offer_id);
             }
-            What::Stopped => self.leave(session, info_hash, peer_id),
+            What::Stopped => {
+                self.leave(session, info_hash, peer_id);
+                Vec::new()
+            }
             What::Here {
                 complete,
                 completed_now,
                 offers,
             } => {
-                self.join(now, session, info_hash, peer_id)?;
-                self.progress(info_hash, peer_id, *complete || *completed_now, *completed_now);
-                self.hand_out(now, info_hash, peer_id, offers, out);
+                let place = self.join(now, session, info_hash, peer_id)?;
+                let torrent = self.torrents.get_mut(&**info_hash);
+                torrent.map_or_else(Vec::new, |torrent| {
+                    torrent.progress(place, *complete || *completed_now, *completed_now);
+                    torrent.hand_out(now, &mut self.rng, place, offers)
+                })
             }
-        }
+        };
         let (complete, incomplete) = self.counts(info_hash);
-        let hash = quoted(info_hash);
-        let interval = self.config.interval;
-        let response = format!(
-            r#"{{"action":"announce","info_hash":{hash},"interval":{interval},"complete":{complete},"incomplete":{incomplete}}}"#
-        );
-        out.push(Outgoing {
-            to: session,
-            what: Delivery::Frame(response),
-        });
-        Ok(())
+        Ok(Outcome {
+            receivers,
+            told: Some(Told {
+                interval: self.config.interval,
+                complete,
+                incomplete,
+            }),
+        })
     }
 
     /// The answer to a scrape.
-    pub(super) fn scrape(&self, hashes: &[Id]) -> String {
-        let file = |hash: &Id| {
+    pub(super) fn scrape<H: AsRef<str>>(&self, hashes: &[H]) -> String {
+        let file = |hash: &H| {
+            let hash = hash.as_ref();
             let (complete, incomplete) = self.counts(hash);
-            let downloaded = self.torrents.get(hash).map_or(0, |torrent| torrent.downloaded);
+            let downloaded = self.torrents.get(hash).map_or(0, Torrent::downloaded);
             let hash = quoted(hash);
             format!(r#"{hash}:{{"complete":{complete},"incomplete":{incomplete},"downloaded":{downloaded}}}"#)
         };
@@ -207,12 +194,12 @@ impl Torrents {
         let Some(own) = self.sessions.get(&session) else {
             return;
         };
-        let is_old = |(info_hash, peer_id): &&(Id, Id)| {
+        let is_old = |(info_hash, peer_id): &&(Arc<str>, Arc<str>)| {
             let torrent = self.torrents.get(info_hash);
-            let member = torrent.and_then(|torrent| torrent.members.get(peer_id));
+            let member = torrent.and_then(|torrent| torrent.get(peer_id));
             member.is_some_and(|member| now >= member.announced + lifetime)
         };
-        let old: Vec<(Id, Id)> = own.memberships.iter().filter(is_old).cloned().collect();
+        let old: Vec<(Arc<str>, Arc<str>)> = own.memberships.iter().filter(is_old).cloned().collect();
         for (info_hash, peer_id) in old {
             self.leave(session, &info_hash, &peer_id);
         }
@@ -232,7 +219,7 @@ impl Torrents {
     }
 
     /// The peer ID is this session's, or becomes it.
-    fn own(&mut self, session: SessionId, peer_id: &Id) -> Result<(), Refused> {
+    fn own(&mut self, session: SessionId, peer_id: &str) -> Result<(), Refused> {
         match self.owners.get(peer_id) {
             Some(owner) if *owner == session => return Ok(()),
             Some(_) => return Err(Refused::Foreign),
@@ -242,113 +229,58 @@ impl Torrents {
         if own.ids.len() >= MAX_IDS {
             return Err(Refused::TooManyIds);
         }
-        own.ids.insert(peer_id.clone());
-        self.owners.insert(peer_id.clone(), session);
+        let id = Arc::<str>::from(peer_id);
+        own.ids.insert(id.clone());
+        self.owners.insert(id, session);
         Ok(())
     }
 
+    /// A peer whose ID is this session's becomes a member, or is one; returns its place.
     fn join(
         &mut self,
         now: Timestamp,
         session: SessionId,
-        info_hash: &Id,
-        peer_id: &Id,
-    ) -> Result<(), Refused> {
-        let own = self.sessions.entry(session).or_default();
-        let membership = (info_hash.clone(), peer_id.clone());
-        if !own.memberships.contains(&membership) {
-            if own.memberships.len() >= MAX_MEMBERSHIPS {
-                return Err(Refused::TooManyHashes);
-            }
-            if self.members >= self.config.max_members {
-                return Err(Refused::Full);
-            }
-            own.memberships.insert(membership);
-            self.members += 1;
+        info_hash: &str,
+        peer_id: &str,
+    ) -> Result<usize, Refused> {
+        let torrent = self.torrents.get_mut(info_hash);
+        if let Some(place) = torrent.and_then(|torrent| torrent.announced(now, peer_id)) {
+            return Ok(place);
         }
-        let torrent = self.torrents.entry(info_hash.clone()).or_default();
-        torrent.swarm.insert(peer_id);
-        let member = torrent.members.entry(peer_id.clone()).or_insert_with(|| Member {
-            session,
-            complete: false,
-            announced: now,
-            offers: Offers::default(),
-        });
-        member.announced = now;
-        Ok(())
+        let own = self.sessions.entry(session).or_default();
+        if own.memberships.len() >= MAX_MEMBERSHIPS {
+            return Err(Refused::TooManyHashes);
+        }
+        if self.members >= self.config.max_members {
+            return Err(Refused::Full);
+        }
+        let (info_hash, peer_id) = (Arc::<str>::from(info_hash), Arc::<str>::from(peer_id));
+        own.memberships.insert((info_hash.clone(), peer_id.clone()));
+        self.members += 1;
+        let torrent = self.torrents.entry(info_hash).or_default();
+        Ok(torrent.insert(now, session, peer_id))
     }
 
-    fn leave(&mut self, session: SessionId, info_hash: &Id, peer_id: &Id) {
+    fn leave(&mut self, session: SessionId, info_hash: &str, peer_id: &str) {
         let own = self.sessions.get_mut(&session);
-        let membership = (info_hash.clone(), peer_id.clone());
+        let membership = (info_hash.into(), peer_id.into());
         if own.is_some_and(|own| own.memberships.remove(&membership)) {
             self.forget(info_hash, peer_id);
         }
     }
 
-    fn forget(&mut self, info_hash: &Id, peer_id: &Id) {
+    fn forget(&mut self, info_hash: &str, peer_id: &str) {
         let Some(torrent) = self.torrents.get_mut(info_hash) else {
             return;
         };
-        if let Some(member) = torrent.members.remove(peer_id) {
-            torrent.swarm.remove(peer_id);
-            torrent.complete -= usize::from(member.complete);
-            self.members -= 1;
-        }
-        if torrent.members.is_empty() {
+        self.members -= usize::from(torrent.remove(peer_id));
+        if torrent.is_empty() {
             self.torrents.remove(info_hash);
         }
     }
 
-    fn progress(&mut self, info_hash: &Id, peer_id: &Id, complete: bool, completed_now: bool) {
-        let Some(torrent) = self.torrents.get_mut(info_hash) else {
-            return;
-        };
-        let Some(member) = torrent.members.get_mut(peer_id) else {
-            return;
-        };
-        if completed_now && !member.complete {
-            torrent.downloaded += 1;
-        }
-        torrent.complete -= usize::from(member.complete);
-        torrent.complete += usize::from(complete);
-        member.complete = complete;
-    }
-
-    fn counts(&self, info_hash: &Id) -> (usize, usize) {
-        self.torrents.get(info_hash).map_or((0, 0), |torrent| {
-            (torrent.complete, torrent.members.len() - torrent.complete)
-        })
-    }
-
-    /// Each offer goes to another random member.
-    fn hand_out(
-        &mut self,
-        now: Timestamp,
-        info_hash: &Id,
-        peer_id: &Id,
-        offers: &[(Cow<'_, str>, &RawValue)],
-        out: &mut Vec<Outgoing>,
-    ) {
-        let Some(torrent) = self.torrents.get_mut(info_hash) else {
-            return;
-        };
-        if offers.is_empty() {
-            return;
-        }
-        let push = Push::new(info_hash, peer_id);
-        let targets = torrent.swarm.sample(&mut self.rng, offers.len(), peer_id, &[]);
-        for (target, (offer_id, offer)) in targets.iter().zip(offers) {
-            if let Some(member) = torrent.members.get(target) {
-                out.push(Outgoing {
-                    to: member.session,
-                    what: Delivery::Frame(push.frame("offer", offer_id, offer)),
-                });
-            }
-            if let Some(own) = torrent.members.get_mut(peer_id) {
-                own.offers.record(now, target, offer_id);
-            }
-        }
+    fn counts(&self, info_hash: &str) -> (usize, usize) {
+        self.torrents.get(info_hash).map_or((0, 0), Torrent::counts)
     }
 
     /// An answer goes along the offer it was given, which is used up.
@@ -356,27 +288,24 @@ impl Torrents {
         &mut self,
         now: Timestamp,
         announce: &Announce<'_>,
-        to: &Id,
+        to: &str,
         offer_id: &str,
-        answer: &RawValue,
-        out: &mut Vec<Outgoing>,
-    ) -> Result<(), Refused> {
+    ) -> Result<Outcome, Refused> {
         let Announce {
             info_hash, peer_id, ..
         } = announce;
-        let torrent = self.torrents.get_mut(info_hash).ok_or(Refused::NotMember)?;
-        if !torrent.members.contains_key(peer_id) {
-            return Err(Refused::NotMember);
-        }
-        let target = torrent.members.get_mut(to).ok_or(Refused::NoSuchPeer)?;
-        if !target.offers.take(now, peer_id, offer_id) {
-            return Err(Refused::NoSuchOffer);
-        }
-        out.push(Outgoing {
-            to: target.session,
-            what: Delivery::Frame(Push::new(info_hash, peer_id).frame("answer", offer_id, answer)),
-        });
-        Ok(())
+        let torrent = self.torrents.get_mut(&**info_hash).ok_or(Refused::NotMember)?;
+        torrent.get(peer_id).ok_or(Refused::NotMember)?;
+        let Some(receiver) = torrent.answered(now, to, peer_id, offer_id) else {
+            return Err(match torrent.get(to) {
+                Some(_) => Refused::NoSuchOffer,
+                None => Refused::NoSuchPeer,
+            });
+        };
+        Ok(Outcome {
+            receivers: vec![receiver],
+            told: None,
+        })
     }
 }
 

@@ -53,15 +53,12 @@ impl Test {
         let Message::Announce(announce) = Message::read(&text).unwrap() else {
             panic!("{text}")
         };
-        let mut out = Vec::new();
-        self.torrents.announce(self.now, session, &announce, &mut out)?;
-        let said = out.into_iter().map(|Outgoing { to, what }| {
-            let Delivery::Frame(frame) = what else {
-                panic!("{what:?}")
-            };
-            (to, serde_json::from_str(&frame).unwrap())
+        let outcome = self.torrents.announce(self.now, session, &announce)?;
+        let mut said = Vec::new();
+        outcome.say(session, &announce, |to, pieces| {
+            said.push((to, serde_json::from_str(&pieces.concat()).unwrap()));
         });
-        Ok(said.collect())
+        Ok(said)
     }
 
     fn join(&mut self, session: SessionId) {
@@ -190,9 +187,7 @@ fn members_are_counted() {
     let mut test = Test::new();
     (1..4).for_each(|session| test.join(session));
     let counts = |test: &Test| {
-        let text = test
-            .torrents
-            .scrape(&[id("swarm").as_str().into(), id("none").as_str().into()]);
+        let text = test.torrents.scrape(&[id("swarm"), id("none")]);
         let answer: Value = serde_json::from_str(&text).unwrap();
         let zero = json!({"complete":0,"incomplete":0,"downloaded":0});
         assert_eq!(answer["files"][id("none")], zero);
