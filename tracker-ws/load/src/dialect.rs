@@ -49,6 +49,8 @@ pub struct Speaker {
     id: String,
     swarm: String,
     sdp: std::sync::Arc<str>,
+    /// The same as JSON has it.
+    quoted_sdp: String,
     sent: u64,
 }
 
@@ -70,6 +72,7 @@ impl Speaker {
             blob,
             id,
             swarm,
+            quoted_sdp: serde_json::to_string(&*sdp)?,
             sdp,
             sent: 0,
         })
@@ -140,8 +143,8 @@ impl Speaker {
             }
             Dialect::Webtorrent => {
                 let offer = |at| {
-                    let sdp = &*self.sdp;
-                    format!(r#"{{"offer":{{"type":"offer","sdp":"{sdp}"}},"offer_id":"{now:016x}{at:04x}"}}"#)
+                    let sdp = &self.quoted_sdp;
+                    format!(r#"{{"offer":{{"type":"offer","sdp":{sdp}}},"offer_id":"{now:016x}{at:04x}"}}"#)
                 };
                 let list = (0..offers).map(offer).collect::<Vec<_>>().join(",");
                 Ok(self.announce(&format!(r#""left":1,"numwant":{offers},"offers":[{list}]"#)))
@@ -161,8 +164,8 @@ impl Speaker {
         match self.dialect {
             Dialect::Ppsp => self.signal(Kind::Answer, to, offer_id),
             Dialect::Webtorrent => {
-                let sdp = &*self.sdp;
-                let answer = format!(r#""answer":{{"type":"answer","sdp":"{sdp}"}}"#);
+                let sdp = &self.quoted_sdp;
+                let answer = format!(r#""answer":{{"type":"answer","sdp":{sdp}}}"#);
                 Ok(self.announce(&format!(
                     r#""to_peer_id":"{to}","offer_id":"{offer_id}",{answer}"#
                 )))

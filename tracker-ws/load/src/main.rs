@@ -8,6 +8,7 @@
 //! Offers carry the time when they were made in their IDs, and are answered at once by whoever gets them.
 
 mod client;
+mod description;
 mod dialect;
 mod process;
 mod report;
@@ -127,7 +128,7 @@ async fn run(options: &Options) -> Result<Report> {
     let load = Load {
         dialect: options.dialect,
         offers: options.offers,
-        sdp: "a".repeat(options.sdp).into(),
+        sdp: description::of_length(options.sdp).into(),
         every: options
             .rate
             .map(|rate| Duration::from_secs_f64(f64::from(options.sockets * options.offers) / rate)),
