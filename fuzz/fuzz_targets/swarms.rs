@@ -179,8 +179,13 @@ fn proof(kind: Kind, segment: u32) -> Bytes {
         size,
         root,
         signatures: Vec::new(),
+        leaves: Vec::new(),
     };
     let range = proof.munro().range();
+    if !matches!(kind, Kind::SignAll) {
+        let chunks = CONTENT[segment as usize].chunks(CHUNK as usize);
+        proof.leaves = chunks.map(Hash::of_chunk).collect();
+    }
     proof.signatures = if matches!(kind, Kind::SignAll) {
         proof.integrity = IntegrityMethod::SignAll;
         let chunks = CONTENT[segment as usize].chunks(CHUNK as usize);

@@ -101,6 +101,10 @@ impl Checks {
             None => {
                 check.origin = true;
                 check.claim.size = claim.size;
+                // Of all chunks, where a neighbour shows the last one.
+                if claim.extent.is_some() {
+                    check.claim.extent.clone_from(&claim.extent);
+                }
             }
             Some(link) if !check.links.contains(&link) && check.links.len() < MAX_CLAIMANTS => {
                 check.links.push(link);

@@ -12,11 +12,15 @@
 //! a step of time; what nobody around has then, as many may fetch as at first, and twice as many with every such step.
 //! The larger the swarm, the longer a segment takes to get around, and the longer is a step. It is as long as the origin
 //! takes if that is more: an origin that is overloaded is not asked by more and more peers.
+//!
+//! How many fetch by chance differs from segment to segment, and one peer needs longer to pass a copy on than a segment
+//! has to spread. So in a large swarm each fetches a part of a segment only, and so many times more do: for the same
+//! copies more uplinks have something to give at once, and hardly ever is a segment held by one or two of them.
 
 use core::cmp::Ordering;
 use core::time::Duration;
 
-use crate::PeerId;
+use crate::{ChunkRange, PeerId};
 
 /// How much this peer is meant for this segment; the highest score fetches.
 fn score(peer: &PeerId, segment: u32) -> u64 {
@@ -43,8 +47,8 @@ pub(crate) fn rank<'a>(
         .count() as u32
 }
 
-/// Peers that fetch a live segment at once in a swarm too large to know: three for every four binary digits of the
-/// number of members, so that some will do so early; at least three.
+/// Copies of a live segment that are fetched at once in a swarm too large to know: three for every four binary digits of
+/// the number of members, so that some will be fetched early; at least three.
 fn first_wave(members: u32) -> f64 {
     (f64::from(digits(members)) * 0.75).max(3.0)
 }
@@ -61,6 +65,30 @@ const STEP: u32 = 20;
 const EARLY: u32 = 6;
 /// Of those who learn early, this many times as many fetch at once as of the others: together they are the first wave.
 const EARLY_WEIGHT: f64 = EARLY as f64;
+
+/// In a swarm with more strangers than this a segment is fetched in parts. In a smaller one there are not enough who
+/// learn of it early for all parts to be among what they fetch.
+const MANY: f64 = 500.0;
+/// In so many.
+const PARTS: u32 = 4;
+
+/// The part of a segment that one peer fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    index: u32,
+    of: u32,
+}
+
+impl Part {
+    /// All of it.
+    pub(crate) const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// Does it contain this one of a segment's chunks?
+    pub(crate) fn contains(self, chunk: u32, chunks: ChunkRange) -> bool {
+        let place = u64::from(chunk - chunks.start()) * u64::from(self.of) / chunks.count();
+        place == u64::from(self.index)
+    }
+}
 
 /// A live segment that may have to be fetched, and what this peer knows of its place among those who may do it.
 #[derive(Clone, Copy, Debug)]
@@ -87,19 +115,23 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Is it up to this peer to fetch what nobody has? Later it may be, if not now.
-    pub(crate) fn has_come(&self, me: &PeerId) -> bool {
+    /// What it is up to this peer to fetch of what nobody has; `None` = nothing, now. Later it may be.
+    pub(crate) fn part(&self, me: &PeerId) -> Option<Part> {
         let strangers = f64::from(self.members) - 1.0 - self.known as f64;
         if strangers <= 0.0 {
             // Viewers learn of a segment up to a duration apart: who has to be the first gets that long.
-            return self.waited >= self.duration * 5 / 4 * self.rank;
+            return (self.waited >= self.duration * 5 / 4 * self.rank).then_some(Part::WHOLE);
         }
+        let score = score(me, self.segment);
+        let of = if strangers > MANY { PARTS } else { 1 };
         // Scores are uniform: this share of all peers comes before me.
-        let before = (u64::MAX - score(me, self.segment)) as f64 / u64::MAX as f64;
-        f64::from(self.rank) + before * strangers < self.fetching()
+        let before = (u64::MAX - score) as f64 / u64::MAX as f64;
+        let index = (score % u64::from(of)) as u32;
+        (f64::from(self.rank) + before * strangers < self.fetching() * f64::from(of))
+            .then_some(Part { index, of })
     }
 
-    /// How many peers are to have fetched by now, as far as this one can tell.
+    /// How many copies peers are to have fetched by now, as far as this one can tell.
     fn fetching(&self) -> f64 {
         let first = first_wave(self.members);
         let learnt = self.age.map(|age| age.saturating_sub(self.waited));
@@ -174,21 +206,19 @@ mod tests {
         }
     }
 
-    /// How many of so many members' turn has come.
+    /// How many copies so many members fetch by turn.
     fn fetching(members: u32, turn: Turn) -> f64 {
         let peers = (0..members).map(|n| {
             let mut rng = fastrand::Rng::with_seed(u64::from(n));
             PeerId(core::array::from_fn(|_| rng.u8(..)))
         });
         let segments = 0..20;
-        let counts = peers.map(|me| {
-            let of = |segment| Turn { segment, ..turn };
+        let copies = peers.flat_map(|me| {
             segments
                 .clone()
-                .filter(|segment| of(*segment).has_come(&me))
-                .count()
+                .filter_map(move |segment| Turn { segment, ..turn }.part(&me))
         });
-        counts.sum::<usize>() as f64 / 20.0
+        copies.map(|part| 1.0 / f64::from(part.of)).sum::<f64>() / 20.0
     }
 
     fn about(actual: f64, expected: f64) {
@@ -260,6 +290,28 @@ mod tests {
     }
 
     #[test]
+    fn a_large_swarm_fetches_in_parts_that_make_a_whole() {
+        let parts = |members: u32| {
+            let turn = turn(members, LATE, DURATION * 3);
+            let peers = (0..=255).map(|n| PeerId([n; 32]));
+            peers
+                .filter_map(|me| turn.part(&me))
+                .map(|part| (part.index, part.of))
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(parts(400), [(0, 1)].into());
+        assert_eq!(parts(1000), [(0, 4), (1, 4), (2, 4), (3, 4)].into());
+        for count in [1, 3, 4, 23, 37] {
+            let chunks = ChunkRange::new(64, 63 + count).unwrap();
+            for chunk in chunks.chunks() {
+                let holders = (0..4).filter(|&index| Part { index, of: 4 }.contains(chunk, chunks));
+                assert_eq!(holders.count(), 1, "{chunk} of {count}");
+                assert!(Part::WHOLE.contains(chunk, chunks));
+            }
+        }
+    }
+
+    #[test]
     fn who_knows_all_goes_by_rank() {
         for members in [4, 0] {
             let after = |waited| Turn {
@@ -267,8 +319,8 @@ mod tests {
                 known: 3,
                 ..turn(members, LATE, waited)
             };
-            assert!(!after(DURATION * 2).has_come(&PeerId([3; 32])));
-            assert!(after(DURATION * 5 / 2).has_come(&PeerId([3; 32])));
+            assert_eq!(after(DURATION * 2).part(&PeerId([3; 32])), None);
+            assert_eq!(after(DURATION * 5 / 2).part(&PeerId([3; 32])), Some(Part::WHOLE));
         }
     }
 }

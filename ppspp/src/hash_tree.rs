@@ -312,6 +312,33 @@ impl Extent {
             nodes,
         })
     }
+
+    /// The same by the hashes of all the segment's chunks, in order: it knows all nodes.
+    pub(crate) fn of_leaves(segments: &Segments, segment: u32, root: &Hash, leaves: &[Hash]) -> Option<Self> {
+        let mut first = Bin::leaf(segments.span(segment).start());
+        if leaves.len() as u64 > segments.span(segment).count() || leaves.last().is_none_or(Hash::is_zero) {
+            return None;
+        }
+        let mut nodes = Vec::with_capacity(2 * leaves.len());
+        let mut level = leaves.to_vec();
+        loop {
+            let (layer, offset) = (first.layer(), first.offset());
+            let bins = (offset..).map(|offset| Bin::new(layer, offset));
+            nodes.extend(bins.zip(level.iter().copied()));
+            if layer == segments.bits() {
+                break;
+            }
+            let pairs = level.chunks(2);
+            level = pairs
+                .map(|pair| Hash::of_children(&pair[0], pair.get(1).unwrap_or(&Hash::ZERO)))
+                .collect();
+            first = first.parent();
+        }
+        (level == [*root]).then_some(Self {
+            chunks: leaves.len() as u32,
+            nodes,
+        })
+    }
 }
 
 impl Default for HashTree {
@@ -585,6 +612,33 @@ mod tests {
                 let shown = Extent::read(&known, 0, &root, &uncles);
                 prop_assert!(shown.is_none_or(|shown| shown.chunks as usize == count));
             }
+        }
+
+        /// All leaves show the extent and every node, and no others do.
+        #[test]
+        fn all_leaves_are_an_extent(
+            count in 1usize..33,
+            forge in any::<prop::sample::Index>(),
+        ) {
+            let (known, leaves) = swarm(&[vec![9; 20], vec![7; count]]);
+            let all = &leaves[1];
+            let root = known.root(1).unwrap();
+            let of = |leaves: &[Hash]| Extent::of_leaves(&known, 1, &root, leaves);
+            let extent = of(all).unwrap();
+            prop_assert_eq!(extent.chunks as usize, all.len());
+            let (mut learnt, mut naive) = (HashTree::new(), HashTree::new());
+            learnt.learn(&known, &extent);
+            naive.verify_leaves(&known, &leaves_of(&known, 1, all));
+            for number in 0..(2 << known.bits()) - 1 {
+                let bin = Bin::from_number((known.span(1).start() << 1) + number);
+                prop_assert_eq!(learnt.trusted(&known, bin), naive.trusted(&known, bin));
+            }
+            let mut other = all.clone();
+            other[forge.index(all.len())] = Hash::of_chunk(b"forged");
+            prop_assert_eq!(of(&other), None);
+            prop_assert_eq!(of(&all[1..]), None);
+            prop_assert_eq!(of(&[all.as_slice(), &[Hash::ZERO]].concat()), None);
+            prop_assert_eq!(of(&vec![Hash::of_chunk(b"x"); (1 << known.bits()) + 1]), None);
         }
 
         /// Leaves from the origin verify as soon as enough of them are there, whatever came from peers before.

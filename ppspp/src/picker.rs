@@ -44,6 +44,8 @@ pub(crate) enum Decision {
     Cancel(LinkId, u32),
     /// Fetch chunks of one segment from the origin.
     Fetch(u32, ChunkRange),
+    /// Fetch a live segment's proof: without it a part of the segment cannot be verified.
+    Prove(u32),
 }
 
 /// What the picker looks at.

@@ -2,13 +2,15 @@
 //! and serve it on (ARCHITECTURE.md, "Proof of a live segment").
 //!
 //! ```text
-//! "SHOALPRF" (8 bytes) | version 1 (u32) | integrity (u8: 3 unified Merkle tree, 2 sign all) | segment_bits (u8) |
+//! "SHOALPRF" (8 bytes) | version 2 (u32) | integrity (u8: 3 unified Merkle tree, 2 sign all) | segment_bits (u8) |
 //! segment (u32) | size in bytes (u64) | munro hash (32 bytes) | count (u32: 1, or the chunks for sign all) |
-//! count × ( NTP time (u64) | signature (64 bytes) )
+//! count × ( NTP time (u64) | signature (64 bytes) ) | leaves (u32: the chunks; 0 for sign all) | leaves × hash (32 bytes)
 //! ```
 //!
 //! Big-endian. Nothing in a proof is to be believed before its signatures were checked with the swarm's key; the size
-//! is not signed, and is right if the segment's bytes hash to the munro.
+//! is not signed, and is right if the segment's bytes hash to the munro. The leaves are good if they do: with them any
+//! part of the segment can be verified and served on, so that nobody has to fetch all of it. A segment of more chunks than
+//! [`MAX_LEAVES`] has none of them here.
 
 use crate::hash::HASH_LENGTH;
 use crate::live::{NtpTime, SIGNATURE_LENGTH};
@@ -17,13 +19,15 @@ use crate::segment_table::MAX_SEGMENT_BITS;
 use crate::{Bin, Hash};
 
 const MAGIC: &[u8; 8] = b"SHOALPRF";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER_LENGTH: usize = MAGIC.len() + 4 + 1 + 1 + 4 + 8 + HASH_LENGTH + 4;
 const ENTRY_LENGTH: usize = 8 + SIGNATURE_LENGTH;
 /// Most signatures in one proof: a sign-all segment of this many chunks.
 pub const MAX_SIGNATURES: usize = 4096;
+/// Most chunk hashes in one proof.
+pub const MAX_LEAVES: usize = 4096;
 /// Longest proof, in bytes.
-pub const MAX_ENCODED_LENGTH: usize = HEADER_LENGTH + MAX_SIGNATURES * ENTRY_LENGTH;
+pub const MAX_ENCODED_LENGTH: usize = HEADER_LENGTH + MAX_SIGNATURES * ENTRY_LENGTH + 4;
 /// What a segment's URL path gets appended for its proof.
 pub const SUFFIX: &str = ".ppsp";
 
@@ -51,6 +55,8 @@ pub struct SegmentProof {
     pub root: Hash,
     /// The munro's signature, or one for each chunk in order.
     pub signatures: Vec<ProofSignature>,
+    /// Unified Merkle tree: the hashes of all chunks in order, or none. Sign-all: none.
+    pub leaves: Vec<Hash>,
 }
 
 /// Why bytes are no proof.
@@ -82,6 +88,9 @@ pub enum ProofError {
     /// The wrong number of signatures for the method.
     #[error("segment proof: {0} signatures")]
     Signatures(u32),
+    /// More chunk hashes than the subtree has leaves, than fit a proof, or than the method has.
+    #[error("segment proof: {0} hashes of chunks")]
+    Leaves(u32),
     /// Bytes missing or left over.
     #[error("segment proof: {found} bytes, want {want}")]
     Length {
@@ -106,6 +115,10 @@ impl SegmentProof {
         for entry in &self.signatures {
             out.extend_from_slice(&entry.time.0.to_be_bytes());
             out.extend_from_slice(&entry.signature);
+        }
+        out.extend_from_slice(&(self.leaves.len() as u32).to_be_bytes());
+        for leaf in &self.leaves {
+            out.extend_from_slice(leaf.as_ref());
         }
         out
     }
@@ -154,12 +167,25 @@ impl SegmentProof {
         if !right.contains(&count) {
             return Err(ProofError::Signatures(count));
         }
-        let want = HEADER_LENGTH + count as usize * ENTRY_LENGTH;
-        if bytes.len() != want {
-            return Err(ProofError::Length {
-                want,
-                found: bytes.len(),
-            });
+        let length = |want| ProofError::Length {
+            want,
+            found: bytes.len(),
+        };
+        let signed = HEADER_LENGTH + count as usize * ENTRY_LENGTH;
+        let (entries, rest) = entries
+            .split_at_checked(count as usize * ENTRY_LENGTH)
+            .ok_or_else(|| length(signed + 4))?;
+        let (leaf_count, leaves) = rest.split_first_chunk::<4>().ok_or_else(|| length(signed + 4))?;
+        let leaf_count = u32::from_be_bytes(*leaf_count);
+        let most = match integrity {
+            IntegrityMethod::SignAll => 0,
+            _ => 1 << segment_bits.min(12),
+        };
+        if leaf_count > most {
+            return Err(ProofError::Leaves(leaf_count));
+        }
+        if leaves.len() != leaf_count as usize * HASH_LENGTH {
+            return Err(length(signed + 4 + leaf_count as usize * HASH_LENGTH));
         }
         let signatures = entries
             .chunks_exact(ENTRY_LENGTH)
@@ -178,6 +204,10 @@ impl SegmentProof {
             size,
             root: Hash::new(*root),
             signatures,
+            leaves: leaves
+                .chunks_exact(HASH_LENGTH)
+                .filter_map(|leaf| Some(Hash::new(leaf.try_into().ok()?)))
+                .collect(),
         })
     }
 
@@ -205,15 +235,21 @@ mod tests {
                     signature: [n as u8; SIGNATURE_LENGTH],
                 })
                 .collect(),
+            leaves: match integrity {
+                IntegrityMethod::SignAll => Vec::new(),
+                _ => (0..19_u8).map(|n| Hash::of_chunk(&[n])).collect(),
+            },
         }
     }
 
     #[test]
     fn golden_bytes() {
         let bytes = proof(IntegrityMethod::UnifiedMerkleTree, 1).encode();
-        let head = b"SHOALPRF\0\0\0\x01\x03\x05\0\0\0\x4d\0\0\0\0\0\x04\x93\xe1";
+        let head = b"SHOALPRF\0\0\0\x02\x03\x05\0\0\0\x4d\0\0\0\0\0\x04\x93\xe1";
         assert_eq!(&bytes[..head.len()], head);
-        assert_eq!(bytes.len(), 62 + 72);
+        assert_eq!(bytes.len(), 62 + 72 + 4 + 19 * 32);
+        assert_eq!(bytes[62 + 72..][..4], [0, 0, 0, 19]);
+        assert_eq!(bytes[62 + 72 + 4..][..32], *Hash::of_chunk(&[0]).as_ref());
     }
 
     #[test]
@@ -237,18 +273,25 @@ mod tests {
         };
         assert_eq!(SegmentProof::decode(&good[..50]), Err(ProofError::Truncated(50)));
         assert_eq!(with(0, b'X'), Err(ProofError::Magic));
-        assert_eq!(with(11, 2), Err(ProofError::Version(2)));
+        assert_eq!(with(11, 1), Err(ProofError::Version(1)));
         assert_eq!(with(12, 1), Err(ProofError::Integrity(1)));
         assert!(matches!(with(13, 32), Err(ProofError::Address { .. })));
         assert!(matches!(with(14, 0xff), Err(ProofError::Address { .. })));
         assert_eq!(with(61, 2), Err(ProofError::Signatures(2)));
+        let length = |want, found| Err(ProofError::Length { want, found });
+        let all = good.len();
+        assert_eq!(all, 746);
         assert_eq!(
             SegmentProof::decode(&[&good[..], b"x"].concat()),
-            Err(ProofError::Length {
-                want: 134,
-                found: 135
-            })
+            length(all, all + 1)
         );
+        assert_eq!(SegmentProof::decode(&good[..all - 1]), length(all, all - 1));
+        assert_eq!(SegmentProof::decode(&good[..130]), length(138, 130));
+        assert_eq!(SegmentProof::decode(&good[..136]), length(138, 136));
+        assert_eq!(with(137, 33), Err(ProofError::Leaves(33)));
+        let mut leaves = proof(IntegrityMethod::SignAll, 2);
+        leaves.leaves.push(Hash::of_chunk(b"x"));
+        assert_eq!(SegmentProof::decode(&leaves.encode()), Err(ProofError::Leaves(1)));
         let mut empty = proof(IntegrityMethod::SignAll, 1);
         empty.size = 0;
         assert_eq!(SegmentProof::decode(&empty.encode()), Err(ProofError::Empty));
@@ -257,7 +300,10 @@ mod tests {
     proptest! {
         /// What decodes is encoded by the same bytes: there is one form of each proof.
         #[test]
-        fn the_form_is_the_only_one(mut bytes in Just(proof(IntegrityMethod::SignAll, 3).encode()),
+        fn the_form_is_the_only_one(mut bytes in prop_oneof![
+                                        Just(proof(IntegrityMethod::SignAll, 3).encode()),
+                                        Just(proof(IntegrityMethod::UnifiedMerkleTree, 1).encode()),
+                                    ],
                                     flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
             for (at, byte) in flips {
                 let at = at.index(bytes.len());

@@ -362,6 +362,47 @@ fn a_late_joiner_is_shown_the_live_edge() {
 }
 
 #[test]
+fn of_a_large_swarm_a_few_fetch_parts_and_pass_them_on() {
+    let mut world = world(IntegrityMethod::UnifiedMerkleTree);
+    let viewers: Vec<usize> = (0..120).map(|_| world.join()).collect();
+    let segment = 11;
+    let deadline = world.now + Duration::from_secs(20);
+    for viewer in &viewers {
+        world.input(*viewer, Input::SwarmSize(600));
+        world.input(*viewer, Input::Demand { segment, deadline });
+    }
+    world.run_for(Duration::from_secs(1));
+    let chunks = world.nodes[0].swarm.segments().span(segment);
+    let held = |world: &World, who: usize| -> Vec<u32> {
+        let runs = world.nodes[who].swarm.has().present_in(chunks);
+        runs.flat_map(ChunkRange::chunks)
+            .map(|chunk| chunk - chunks.start())
+            .collect()
+    };
+    let parts = [0..10, 10..19, 19..28, 28..37].map(|part| part.collect::<Vec<u32>>());
+    let (with, without): (Vec<usize>, Vec<usize>) = viewers
+        .iter()
+        .partition(|viewer| !held(&world, **viewer).is_empty());
+    // Seven or eight copies are meant, so 30 of 600 viewers: of 120, six or so.
+    assert!((2..=14).contains(&with.len()), "{}", with.len());
+    assert!(with.iter().all(|viewer| parts.contains(&held(&world, *viewer))));
+    let fetched: usize = with.iter().map(|viewer| held(&world, *viewer).len()).sum();
+    let last = if with.iter().any(|viewer| held(&world, *viewer).contains(&36)) {
+        CHUNK as usize
+    } else {
+        0
+    };
+    let origin = world.fetched() as usize;
+    assert!(origin <= fetched * CHUNK as usize && origin + last * with.len() >= fetched * CHUNK as usize);
+    // A part can be shown, verified and served without the rest.
+    let (giver, taker) = (with[0], without[0]);
+    world.connect(giver, taker);
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(held(&world, taker), held(&world, giver));
+    assert_eq!(world.fetched() as usize, origin);
+}
+
+#[test]
 fn a_flipped_byte_of_a_live_chunk_bans_its_sender_and_nobody_else() {
     let mut world = world(IntegrityMethod::UnifiedMerkleTree);
     let (a, b) = (world.join(), world.join());

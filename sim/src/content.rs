@@ -247,6 +247,7 @@ impl Content {
             size: piece.size,
             root: piece.root,
             signatures: Vec::new(),
+            leaves: piece.leaves.clone(),
         };
         let signature = sign(&signing_input(proof.munro().range(), time, &piece.root));
         proof.signatures.push(ProofSignature { time, signature });

@@ -4,7 +4,7 @@ use content::Integrity;
 use ppspp::Bin;
 use ppspp::hash::{Hash, SubtreeHasher};
 use ppspp::live::{NtpTime, SIGNING_INPUT_LENGTH, chunk_signing_input, signing_input};
-use ppspp::proof::{MAX_SIGNATURES, ProofSignature, SegmentProof};
+use ppspp::proof::{MAX_LEAVES, MAX_SIGNATURES, ProofSignature, SegmentProof};
 
 use super::key::Key;
 
@@ -72,6 +72,7 @@ impl Shape {
             size: segment.bytes.len() as u64,
             root: segment.root,
             signatures,
+            leaves: self.leaves(segment),
         }
     }
 
@@ -80,7 +81,8 @@ impl Shape {
         let same = proof.integrity == self.integrity.method()
             && proof.segment_bits == self.segment_bits
             && (proof.segment, proof.size, proof.root)
-                == (segment.number, segment.bytes.len() as u64, segment.root);
+                == (segment.number, segment.bytes.len() as u64, segment.root)
+            && proof.leaves == self.leaves(segment);
         same && match self.integrity {
             Integrity::Unified => self.is_munro_signed(key, proof),
             Integrity::SignAll => {
@@ -106,6 +108,15 @@ impl Shape {
     fn munro_input(&self, number: u32, root: &Hash, time: NtpTime) -> [u8; SIGNING_INPUT_LENGTH] {
         let munro = Bin::new(self.segment_bits, u64::from(number));
         signing_input(munro.range(), time, root)
+    }
+
+    /// The hashes of the segment's chunks, as far as a proof has them.
+    fn leaves(&self, segment: &Segment<'_>) -> Vec<Hash> {
+        let chunks = segment.bytes.chunks(self.chunk_size as usize);
+        if self.integrity == Integrity::SignAll || chunks.len() > MAX_LEAVES {
+            return Vec::new();
+        }
+        chunks.map(Hash::of_chunk).collect()
     }
 
     /// The segment's chunks with their numbers.
@@ -202,6 +213,9 @@ mod tests {
             let proof = shape.sign(&key, &segment, NtpTime(9));
             let chunks = if integrity == Integrity::Unified { 1 } else { 5 };
             assert_eq!(proof.signatures.len(), chunks);
+            let leaves: Vec<Hash> = bytes.chunks(1024).map(Hash::of_chunk).collect();
+            let unified = integrity == Integrity::Unified;
+            assert_eq!(proof.leaves, if unified { leaves } else { Vec::new() });
             assert_eq!(SegmentProof::decode(&proof.encode()), Ok(proof.clone()));
             assert!(shape.verify(&key, &segment, &proof));
             assert!(!shape.verify(&other, &segment, &proof));

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::demand::Demand;
 use super::{Decision, Scratch, View, has_any};
 use crate::channel::Channel;
-use crate::election::{self, Turn};
+use crate::election::{self, Part, Turn};
 use crate::origin::USUAL_FETCH;
 use crate::{ChunkMap, ChunkRange, LinkId, PeerId, Timestamp};
 
@@ -292,13 +292,27 @@ impl<'a> Plan<'a> {
         if demand.ahead {
             return;
         }
-        let at_most = if urgent { URGENT_FETCHES } else { CALM_FETCHES };
-        if unknown {
-            if nobody && (urgent || self.is_ours(segment, demand)) {
-                self.fetch_all(segment, demand, at_most);
+        if missing.is_empty() && !(unknown && nobody) {
+            return;
+        }
+        let (part, at_most) = if urgent {
+            (Part::WHOLE, URGENT_FETCHES)
+        } else if let Some(part) = self.ours(segment, demand) {
+            (part, CALM_FETCHES)
+        } else {
+            return;
+        };
+        if part != Part::WHOLE {
+            self.scratch.decisions.push(Decision::Prove(segment));
+        }
+        match self.view.segments.chunks_of(segment) {
+            Some(chunks) => {
+                missing.retain(|chunk| part.contains(*chunk, chunks));
+                self.fetch(segment, demand, missing, at_most);
             }
-        } else if !missing.is_empty() && (urgent || self.is_ours(segment, demand)) {
-            self.fetch(segment, demand, missing, at_most);
+            None if part == Part::WHOLE => self.fetch_all(segment, demand, at_most),
+            // Where its parts are is said by the proof.
+            None => {}
         }
     }
 
@@ -374,8 +388,8 @@ impl<'a> Plan<'a> {
         true
     }
 
-    /// Is it up to this peer to fetch a segment that no neighbour has?
-    fn is_ours(&self, segment: u32, demand: &Demand) -> bool {
+    /// What it is up to this peer to fetch of a segment that no neighbour has.
+    fn ours(&self, segment: u32, demand: &Demand) -> Option<Part> {
         let waited = self.now.since(demand.since);
         let candidates: Vec<(Ordering, &PeerId)> = self
             .view
@@ -391,12 +405,12 @@ impl<'a> Plan<'a> {
             .map(|channel| (channel.seniority(), &channel.peer))
             .collect();
         if candidates.is_empty() && self.view.prospects {
-            return false;
+            return None;
         }
         let known = candidates.len();
         let rank = election::rank(self.view.me, candidates.into_iter(), segment);
         let Some(duration) = self.view.live else {
-            return waited >= PATIENCE * rank;
+            return (waited >= PATIENCE * rank).then_some(Part::WHOLE);
         };
         let span = self.view.segments.span(segment);
         let turn = Turn {
@@ -415,7 +429,7 @@ impl<'a> Plan<'a> {
                 .values()
                 .any(|channel| has_any(&channel.has, span)),
         };
-        turn.has_come(self.view.me)
+        turn.part(self.view.me)
     }
 
     /// How long ago a live segment was published, reckoned from the newest that is known.

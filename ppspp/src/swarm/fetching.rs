@@ -229,6 +229,7 @@ impl Swarm {
                     });
                     self.want_proof(segment);
                 }
+                Decision::Prove(segment) => self.want_leaves(segment),
             }
         }
         asked.sort_unstable();

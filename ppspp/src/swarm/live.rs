@@ -326,12 +326,24 @@ impl Swarm {
 
     // ---- proofs
 
-    /// Asks for a live segment's proof, once.
+    /// Asks for a live segment's proof, once, unless what it proves is known.
     pub(super) fn want_proof(&mut self, segment: u32) {
-        if self.metadata.live_key().is_none()
-            || self.segments.munro(segment).is_some()
-            || self.live.proofs.contains_key(segment)
-        {
+        if self.segments.munro(segment).is_none() {
+            self.ask_for_proof(segment);
+        }
+    }
+
+    /// The same, unless the hashes of all its chunks are known.
+    pub(super) fn want_leaves(&mut self, segment: u32) {
+        let known = |chunk| self.tree.trusted(&self.segments, Bin::leaf(chunk)).is_some();
+        let chunks = self.segments.chunks_of(segment);
+        if !chunks.is_some_and(|chunks| chunks.chunks().all(known)) {
+            self.ask_for_proof(segment);
+        }
+    }
+
+    fn ask_for_proof(&mut self, segment: u32) {
+        if self.metadata.live_key().is_none() || self.live.proofs.contains_key(segment) {
             return;
         }
         self.live.proofs.insert(segment, ProofState::default());
@@ -359,9 +371,17 @@ impl Swarm {
         if self.is_sign_all() {
             return self.chunk_proof(&proof, chunks, now);
         }
+        // Hashes that do not make the munro teach nothing; it may be good all the same.
+        let extent = (proof.leaves.len() == chunks as usize)
+            .then(|| Extent::of_leaves(&self.segments, segment, &proof.root, &proof.leaves))
+            .flatten();
         if let Some(known) = self.segments.munro(segment) {
             if known.root == proof.root {
                 self.segments.set_size(segment, proof.size);
+                if let Some(extent) = &extent {
+                    self.tree.learn(&self.segments, extent);
+                    self.verify_origin(segment, now);
+                }
             }
             return;
         }
@@ -377,7 +397,7 @@ impl Swarm {
             signature: signature.signature,
             chunks,
             size: Some(proof.size),
-            extent: None,
+            extent,
         };
         self.check_claim(claim, None, now);
     }

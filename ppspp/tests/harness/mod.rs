@@ -295,7 +295,11 @@ impl World {
             size,
             root,
             signatures: Vec::new(),
+            leaves: Vec::new(),
         };
+        if live.integrity != IntegrityMethod::SignAll {
+            proof.leaves = bytes.chunks(CHUNK as usize).map(Hash::of_chunk).collect();
+        }
         let range = proof.munro().range();
         let key = u8::from(live.proofs == Proofs::Forged);
         proof.signatures = match live.integrity {
