@@ -112,6 +112,8 @@ pub(crate) struct Turn {
     pub(crate) fetch: Duration,
     /// Has any neighbour anything of it?
     pub(crate) spreads: bool,
+    /// Is a part of it of no use? However large the swarm, all of it is fetched then.
+    pub(crate) whole: bool,
 }
 
 impl Turn {
@@ -123,7 +125,7 @@ impl Turn {
             return (self.waited >= self.duration * 5 / 4 * self.rank).then_some(Part::WHOLE);
         }
         let score = score(me, self.segment);
-        let of = if strangers > MANY { PARTS } else { 1 };
+        let of = if strangers > MANY && !self.whole { PARTS } else { 1 };
         // Scores are uniform: this share of all peers comes before me.
         let before = (u64::MAX - score) as f64 / u64::MAX as f64;
         let index = (score % u64::from(of)) as u32;
@@ -203,6 +205,7 @@ mod tests {
             age: Some(learnt + waited),
             fetch: Duration::ZERO,
             spreads: false,
+            whole: false,
         }
     }
 
@@ -308,6 +311,26 @@ mod tests {
                 assert_eq!(holders.count(), 1, "{chunk} of {count}");
                 assert!(Part::WHOLE.contains(chunk, chunks));
             }
+        }
+    }
+
+    proptest::proptest! {
+        /// Against the naive way: chunk by chunk, as many to each as divide up, in order.
+        #[test]
+        fn parts_are_runs_of_like_length(first in proptest::num::u32::ANY, count in 1u32..200) {
+            let chunks = ChunkRange::new(first.min(u32::MAX - 199), first.min(u32::MAX - 199) + (count - 1)).unwrap();
+            let places: Vec<u32> = chunks
+                .chunks()
+                .map(|chunk| (0..4).find(|&index| Part { index, of: 4 }.contains(chunk, chunks)).unwrap())
+                .collect();
+            proptest::prop_assert!(places.is_sorted());
+            for index in 0..4 {
+                let length = places.iter().filter(|place| **place == index).count() as u32;
+                proptest::prop_assert!(length == count / 4 || length == count.div_ceil(4));
+            }
+            let all = ChunkRange::new(0, u32::MAX).unwrap();
+            let quarter = Part { index: first >> 30, of: 4 };
+            proptest::prop_assert!(quarter.contains(first, all));
         }
     }
 

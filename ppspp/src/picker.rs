@@ -2,7 +2,7 @@
 //!
 //! Every demand (a segment the player wants) has a deadline. Far from it only peers are asked, the rarest segments
 //! first and several peers in parallel; a segment that no neighbour has is fetched from the origin by one elected
-//! peer ([`crate::election`]). Near the deadline the origin is asked for the chunk ranges that the peers would not
+//! peer, in a large live swarm in parts by several ([`crate::election`]). Near the deadline the origin is asked for the chunk ranges that the peers would not
 //! deliver in time. Nothing is asked for twice, but near the deadline, where a late chunk is asked for again. Live, a chunk
 //! that waits at a slow peer is taken back for a fast one, and one that is still not there when little time is left is
 //! asked of one more peer after another.

@@ -8,6 +8,7 @@ use super::{Decision, Scratch, View, has_any};
 use crate::channel::Channel;
 use crate::election::{self, Part, Turn};
 use crate::origin::USUAL_FETCH;
+use crate::proof::MAX_LEAVES;
 use crate::{ChunkMap, ChunkRange, LinkId, PeerId, Timestamp};
 
 /// A request is given up for the origin when its chunk is expected after a deadline closer than this.
@@ -297,7 +298,7 @@ impl<'a> Plan<'a> {
         }
         let (part, at_most) = if urgent {
             (Part::WHOLE, URGENT_FETCHES)
-        } else if let Some(part) = self.ours(segment, demand) {
+        } else if let Some(part) = self.ours(segment, demand, left.is_zero()) {
             (part, CALM_FETCHES)
         } else {
             return;
@@ -388,8 +389,17 @@ impl<'a> Plan<'a> {
         true
     }
 
-    /// What it is up to this peer to fetch of a segment that no neighbour has.
-    fn ours(&self, segment: u32, demand: &Demand) -> Option<Part> {
+    /// Can a part of a segment not be verified by its proof?
+    fn is_too_large_for_parts(&self, segment: u32) -> bool {
+        let segments = self.view.segments;
+        let chunks = segments.chunks_of(segment).map(ChunkRange::count);
+        let probable = || segments.probable_size() / u64::from(segments.chunk_size());
+        chunks.unwrap_or_else(probable) > MAX_LEAVES as u64
+    }
+
+    /// What it is up to this peer to fetch of a segment that no neighbour has. What is `late` is needed whole: who else
+    /// has a part of it may not be a neighbour, and its proof may never come.
+    fn ours(&self, segment: u32, demand: &Demand, late: bool) -> Option<Part> {
         let waited = self.now.since(demand.since);
         let candidates: Vec<(Ordering, &PeerId)> = self
             .view
@@ -428,6 +438,7 @@ impl<'a> Plan<'a> {
                 .channels
                 .values()
                 .any(|channel| has_any(&channel.has, span)),
+            whole: late || self.is_too_large_for_parts(segment),
         };
         turn.part(self.view.me)
     }

@@ -5,7 +5,7 @@ use crate::{Hash, SegmentTable, SwarmMetadata};
 
 const NOW: Timestamp = Timestamp(60_000_000);
 const CHUNK: u32 = 1000;
-const ME: PeerId = PeerId([9; 32]);
+const ME: PeerId = PeerId([1; 32]);
 
 fn ago(time: Duration) -> Timestamp {
     Timestamp(NOW.0 - time.as_micros() as u64)
@@ -13,12 +13,17 @@ fn ago(time: Duration) -> Timestamp {
 
 /// Chunks 0 to 31 are the one segment.
 fn metadata() -> SwarmMetadata {
+    metadata_of(5)
+}
+
+/// One segment of so many layers, full.
+fn metadata_of(bits: u8) -> SwarmMetadata {
     let segments = vec![Segment {
-        size: 32 * u64::from(CHUNK),
+        size: u64::from(CHUNK) << bits,
         root: Hash::of_chunk(b"x"),
     }];
     let table = SegmentTable { segments };
-    SwarmMetadata::new(table.swarm_id(), CHUNK, 5, table).unwrap()
+    SwarmMetadata::new(table.swarm_id(), CHUNK, bits, table).unwrap()
 }
 
 /// Neighbours that have chunks 0 to 3: how many bytes a second each brings, and what it was asked for when.
@@ -48,7 +53,17 @@ fn planned(
     members: u32,
     plan: impl FnOnce(&mut Plan<'_>),
 ) -> Scratch {
-    let segments = Segments::new(&metadata());
+    planned_of(&metadata(), channels, origin, members, plan)
+}
+
+fn planned_of(
+    metadata: &SwarmMetadata,
+    channels: &SortedMap<LinkId, Channel>,
+    origin: &Origin,
+    members: u32,
+    plan: impl FnOnce(&mut Plan<'_>),
+) -> Scratch {
+    let segments = Segments::new(metadata);
     let (has, checks) = (ChunkMap::new(), Checks::default());
     let view = View {
         segments: &segments,
@@ -223,6 +238,39 @@ fn an_overloaded_origin_is_asked_by_a_few() {
     assert!(asks_origin(5000, &some, 10_000));
     // What neighbours have a part of is on its way: what is missing is fetched in time.
     assert!(asks_origin(5000, &neighbours(&[(SLOW, &[], LONG)]), 10_000));
+}
+
+/// What is fetched by turn of a segment of so many layers that nobody has, needed in so many seconds, of an origin that
+/// gives so much a second.
+fn fetched_by_turn(bits: u8, rate: u32, left: u64) -> Vec<Decision> {
+    let mut some = neighbours(&[(FAST, &[], LONG)]);
+    some.get_mut(LinkId(0)).unwrap().has = ChunkMap::new();
+    let mut origin = Origin::default();
+    origin.measure(rate, NOW);
+    // It has been waited for so long that this peer's turn has come.
+    let mut demand = Demand::new(NOW + Duration::from_secs(left), ago(Duration::from_secs(50)));
+    demand.retry_at = NOW;
+    let metadata = metadata_of(bits);
+    let scratch = planned_of(&metadata, &some, &origin, 600, |plan| plan.segment(0, &demand));
+    scratch.decisions
+}
+
+#[test]
+fn what_is_late_or_too_large_for_its_proof_is_not_fetched_in_parts() {
+    let fetched = |of: &[Decision]| match of {
+        [Decision::Prove(0), Decision::Fetch(0, chunks)] => chunks.count() * 4,
+        // All there is.
+        [Decision::Fetch(0, chunks)] => chunks.count() + 1,
+        _ => 0,
+    };
+    // Far from its deadline.
+    assert_eq!(fetched(&fetched_by_turn(12, u32::MAX, 10)), 1 << 12);
+    assert_eq!(fetched(&fetched_by_turn(13, u32::MAX, 10)), (1 << 13) + 1);
+    // Of an overloaded origin, near the deadline and after it.
+    assert_eq!(fetched(&fetched_by_turn(5, 5000, 1)), 32);
+    assert_eq!(fetched(&fetched_by_turn(5, 5000, 0)), 33);
+    // Of one that is not nobody's turn has to come.
+    assert_eq!(fetched(&fetched_by_turn(5, 1_000_000, 0)), 33);
 }
 
 #[test]
