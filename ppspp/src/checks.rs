@@ -26,7 +26,7 @@ pub(crate) struct Claim {
     pub(crate) chunks: u32,
     /// Bytes in the segment, by the origin.
     pub(crate) size: Option<u64>,
-    /// What shows the number of chunks; nothing when the origin said so.
+    /// What shows the number of chunks; nothing when the origin said so without their hashes.
     pub(crate) extent: Option<Extent>,
 }
 
@@ -205,5 +205,71 @@ impl Checks {
             check.parked.retain(|parked| parked.link != link);
         }
         self.certificates.retain(|_, check| check.link != link);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SwarmMetadata;
+    use crate::hash::root_of;
+    use crate::hash_tree::HashTree;
+    use crate::live::{LiveKey, SignatureAlgorithm};
+    use crate::metadata::Live;
+    use crate::options::IntegrityMethod;
+    use crate::segments::{Munro, Segments};
+    use core::time::Duration;
+
+    #[test]
+    fn whoever_comes_first_the_hashes_of_all_chunks_are_learnt() {
+        let key = LiveKey::new(SignatureAlgorithm::Ed25519, &[7; 32]).unwrap();
+        let live = Live {
+            integrity: IntegrityMethod::UnifiedMerkleTree,
+            discard_window: 15,
+            segment_duration: Duration::from_secs(2),
+        };
+        let mut segments = Segments::new(&SwarmMetadata::live(key, 1000, 3, live).unwrap());
+        let leaves: Vec<Hash> = (0..5).map(|n: u8| Hash::of_chunk(&[n])).collect();
+        let root = root_of(&leaves, 3);
+        let all = Extent::of_leaves(&segments, 4, &root, &leaves).unwrap();
+        let (time, signature) = (NtpTime(9), [1; SIGNATURE_LENGTH]);
+        let munro = Munro {
+            root,
+            time,
+            signature,
+            chunks: 5,
+            size: None,
+        };
+        segments.learn(4, munro);
+        let mut tree = HashTree::new();
+        tree.learn(&segments, &all);
+        let shown = tree.extent(&segments, 4).unwrap();
+        let last = Extent::read(&segments, 4, &root, &shown).unwrap();
+        assert_ne!(last, all);
+
+        let claim = |extent: Option<&Extent>| Claim {
+            segment: 4,
+            root,
+            time,
+            signature,
+            chunks: 5,
+            size: None,
+            extent: extent.cloned(),
+        };
+        let (peer, origin) = (Some(LinkId(3)), None);
+        for (first, second, learnt) in [
+            ((peer, Some(&last)), (origin, Some(&all)), &all),
+            ((origin, Some(&all)), (peer, Some(&last)), &all),
+            ((origin, None), (peer, Some(&last)), &last),
+            ((peer, Some(&last)), (origin, None), &last),
+        ] {
+            let mut checks = Checks::default();
+            assert!(!checks.join(&claim(first.1), first.0));
+            let id = checks.claim(claim(first.1), first.0);
+            assert!(checks.join(&claim(second.1), second.0));
+            let check = checks.take_claim(id).unwrap();
+            assert_eq!(check.claim.extent.as_ref(), Some(learnt));
+            assert_eq!((check.links, check.origin), (vec![LinkId(3)], true));
+        }
     }
 }

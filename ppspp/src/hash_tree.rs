@@ -279,7 +279,7 @@ impl HashTree {
 pub(crate) struct Extent {
     /// Chunks, at least 1.
     pub(crate) chunks: u32,
-    /// The last leaf, its left uncles, and the nodes on its path.
+    /// The last leaf, its left uncles, and the nodes on its path; or all nodes.
     nodes: Vec<(Bin, Hash)>,
 }
 
@@ -519,6 +519,50 @@ mod tests {
         ] {
             assert_eq!(peak_bins(chunks).map(Bin::number).collect::<Vec<_>>(), peaks);
         }
+    }
+
+    #[test]
+    fn the_last_segment_there_can_be_has_an_extent() {
+        use crate::live::{LiveKey, NtpTime, SIGNATURE_LENGTH, SignatureAlgorithm};
+        let key = LiveKey::new(SignatureAlgorithm::Ed25519, &[7; 32]).unwrap();
+        let live = crate::metadata::Live {
+            integrity: crate::options::IntegrityMethod::UnifiedMerkleTree,
+            discard_window: 15,
+            segment_duration: core::time::Duration::from_secs(2),
+        };
+        let mut known = Segments::new(&SwarmMetadata::live(key, 1, 4, live).unwrap());
+        let segment = u32::MAX >> 4;
+        let leaves: Vec<Hash> = (0..16).map(|n: u8| Hash::of_chunk(&[n])).collect();
+        for count in [1, 7, 16] {
+            let all = &leaves[..count];
+            let root = root_of(all, 4);
+            let extent = Extent::of_leaves(&known, segment, &root, all).unwrap();
+            let bins = || extent.nodes.iter().map(|(bin, _)| *bin);
+            assert!(bins().all(|bin| known.segment_of(bin.first_chunk()) == segment));
+            assert_eq!(bins().filter(|bin| bin.layer() == 0).count(), count);
+            assert_eq!(bins().last(), Some(root_bin(&known, segment)));
+        }
+        let root = root_of(&leaves, 4);
+        let extent = Extent::of_leaves(&known, segment, &root, &leaves).unwrap();
+        let munro = crate::segments::Munro {
+            root,
+            time: NtpTime(1),
+            signature: [0; SIGNATURE_LENGTH],
+            chunks: 16,
+            size: None,
+        };
+        known.learn(segment, munro);
+        let mut tree = HashTree::new();
+        tree.learn(&known, &extent);
+        assert_eq!(tree.trusted(&known, Bin::leaf(u32::MAX)), Some(leaves[15]));
+        // What hashes to a root is no extent where its last leaf does not exist, or with more leaves than there can be.
+        let zero = [leaves[0], Hash::ZERO];
+        assert_eq!(
+            Extent::of_leaves(&known, segment, &root_of(&zero, 4), &zero),
+            None
+        );
+        let empty = Extent::of_leaves(&known, segment, &Hash::ZERO, &[]);
+        assert_eq!(empty, None);
     }
 
     proptest! {

@@ -402,6 +402,132 @@ fn of_a_large_swarm_a_few_fetch_parts_and_pass_them_on() {
     assert_eq!(world.fetched() as usize, origin);
 }
 
+/// The segment that is wanted in a large swarm, and how soon.
+const WANTED: u32 = 11;
+const SOON: Duration = Duration::from_secs(20);
+
+fn wants(world: &mut World, who: usize) {
+    let (segment, deadline) = (WANTED, world.now + SOON);
+    world.input(who, Input::SwarmSize(600));
+    world.input(who, Input::Demand { segment, deadline });
+}
+
+fn size(world: &World) -> u64 {
+    world.content[WANTED as usize].len() as u64
+}
+
+/// A viewer that is one of the first to fetch a part, in a world of its own.
+fn elected(world: &mut World) -> usize {
+    let mut other = self::world(IntegrityMethod::UnifiedMerkleTree);
+    loop {
+        let viewer = other.join();
+        assert_eq!(world.join(), viewer);
+        wants(&mut other, viewer);
+        if !other.nodes[viewer].proofs.is_empty() {
+            return viewer;
+        }
+    }
+}
+
+#[test]
+fn whoever_fetches_a_part_asks_for_its_proof_once() {
+    for integrity in [IntegrityMethod::UnifiedMerkleTree, IntegrityMethod::SignAll] {
+        let mut world = world(integrity);
+        let viewers: Vec<usize> = (0..60).map(|_| world.join()).collect();
+        viewers.iter().for_each(|viewer| wants(&mut world, *viewer));
+        world.run_for(Duration::from_secs(2));
+        let mut parts = 0;
+        for node in &world.nodes {
+            let chunks: u64 = node.swarm.has().runs().iter().map(|run| run.count()).sum();
+            assert!([0, 9, 10].contains(&chunks), "{integrity:?}: {chunks}");
+            let asks = chunks > 0 || integrity == IntegrityMethod::SignAll;
+            assert_eq!(node.proofs.len(), usize::from(asks), "{integrity:?}");
+            parts += usize::from(chunks > 0);
+        }
+        assert!((1..=30).contains(&parts), "{parts}");
+    }
+}
+
+#[test]
+fn a_part_that_came_before_its_proof_is_verified_with_it() {
+    let mut world = world(IntegrityMethod::UnifiedMerkleTree);
+    world.live.as_mut().unwrap().proof_latency = Duration::from_millis(900);
+    let viewer = elected(&mut world);
+    let time = world.signed_at(WANTED);
+    Puppet::new(&mut world, viewer, 9).show(&mut world, viewer, WANTED, time, 0);
+    wants(&mut world, viewer);
+    while world.nodes[viewer].proofs.is_empty() {
+        world.run_for(Duration::from_millis(100));
+    }
+    world.run_for(Duration::from_millis(500));
+    let node = &world.nodes[viewer];
+    assert!(node.fetched > 0 && node.swarm.has().is_empty());
+    assert_eq!(node.swarm.segments().size(WANTED), None);
+    world.run_for(Duration::from_millis(500));
+    let node = &world.nodes[viewer];
+    assert!(!node.swarm.has().is_empty());
+    assert_eq!(node.swarm.segments().size(WANTED), Some(size(&world)));
+    assert_eq!(node.proofs, [WANTED]);
+}
+
+#[test]
+fn hashes_that_are_not_the_segments_teach_nothing() {
+    for proofs in [Proofs::OfOther, Proofs::Leafless, Proofs::OtherLeaves] {
+        for known_before in [true, false] {
+            let mut world = world(IntegrityMethod::UnifiedMerkleTree);
+            let viewer = elected(&mut world);
+            let puppet = Puppet::new(&mut world, viewer, 9);
+            let messages = munro(&world, WANTED, world.signed_at(WANTED), 0);
+            world.live.as_mut().unwrap().proofs = proofs;
+            if known_before {
+                puppet.say(&mut world, viewer, &messages);
+            }
+            wants(&mut world, viewer);
+            world.run_for(Duration::from_secs(5));
+            assert!(!world.nodes[viewer].proofs.is_empty());
+            assert!(
+                world.nodes[viewer].swarm.has().is_empty(),
+                "nothing can be served"
+            );
+            puppet.say(&mut world, viewer, &messages);
+            world.run_for(SOON);
+            world.check_bytes(viewer);
+            let node = &world.nodes[viewer];
+            assert!(
+                node.swarm.read_segment(WANTED).is_some(),
+                "{proofs:?} {known_before}"
+            );
+            assert_eq!(node.fetched, size(&world));
+            assert!(node.proofs.len() <= 2, "{:?}", node.proofs);
+        }
+    }
+}
+
+#[test]
+fn a_size_that_the_hashes_of_chunks_disprove_is_refused() {
+    let mut world = world(IntegrityMethod::UnifiedMerkleTree);
+    world.live.as_mut().unwrap().proofs = Proofs::OtherSize;
+    let viewer = elected(&mut world);
+    wants(&mut world, viewer);
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(refusals(&world, viewer), [Refusal::Proof]);
+    assert_eq!(world.nodes[viewer].swarm.segments().munro(WANTED), None);
+}
+
+#[test]
+fn without_a_proof_all_of_it_is_fetched_near_the_deadline() {
+    let mut world = world(IntegrityMethod::UnifiedMerkleTree);
+    world.live.as_mut().unwrap().proofs = Proofs::Missing;
+    let viewer = elected(&mut world);
+    wants(&mut world, viewer);
+    world.run_for(Duration::from_secs(15));
+    assert_eq!(world.nodes[viewer].fetched, 0);
+    world.run_for(Duration::from_secs(5));
+    let node = &world.nodes[viewer];
+    assert_eq!((node.fetched, node.proofs.len()), (size(&world), 4));
+    assert_eq!(node.unproven, [WANTED]);
+}
+
 #[test]
 fn a_flipped_byte_of_a_live_chunk_bans_its_sender_and_nobody_else() {
     let mut world = world(IntegrityMethod::UnifiedMerkleTree);

@@ -333,8 +333,11 @@ impl Swarm {
         }
     }
 
-    /// The same, unless the hashes of all its chunks are known.
+    /// The same, unless the hashes of all its chunks are known. Where every chunk is signed there are none.
     pub(super) fn want_leaves(&mut self, segment: u32) {
+        if self.is_sign_all() {
+            return self.want_proof(segment);
+        }
         let known = |chunk| self.tree.trusted(&self.segments, Bin::leaf(chunk)).is_some();
         let chunks = self.segments.chunks_of(segment);
         if !chunks.is_some_and(|chunks| chunks.chunks().all(known)) {
@@ -372,9 +375,11 @@ impl Swarm {
             return self.chunk_proof(&proof, chunks, now);
         }
         // Hashes that do not make the munro teach nothing; it may be good all the same.
-        let extent = (proof.leaves.len() == chunks as usize)
-            .then(|| Extent::of_leaves(&self.segments, segment, &proof.root, &proof.leaves))
-            .flatten();
+        let extent = Extent::of_leaves(&self.segments, segment, &proof.root, &proof.leaves);
+        if extent.as_ref().is_some_and(|extent| extent.chunks != chunks) {
+            self.refuse(None, segment, Refusal::Proof);
+            return self.proof_failed(segment, now);
+        }
         if let Some(known) = self.segments.munro(segment) {
             if known.root == proof.root {
                 self.segments.set_size(segment, proof.size);

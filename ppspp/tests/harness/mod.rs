@@ -153,6 +153,8 @@ pub struct Node {
     pub candidates: Vec<(PeerId, LinkId)>,
     /// Whole live segments the player got unproven.
     pub unproven: Vec<u32>,
+    /// Segments whose proofs were asked for.
+    pub proofs: Vec<u32>,
     /// What was asked of whom, in swarms that address by ranges.
     pub asked: Vec<(Timestamp, LinkId, ChunkRange)>,
 }
@@ -164,15 +166,24 @@ pub struct Broadcast {
     pub integrity: IntegrityMethod,
     /// What the origin has for proofs.
     pub proofs: Proofs,
+    /// How long it takes to answer with one.
+    pub proof_latency: Duration,
 }
 
 /// Proofs of a live origin.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proofs {
     Good,
     Missing,
     /// Not the publisher's signature.
     Forged,
+    /// Nor of the segment's bytes.
+    OfOther,
+    /// Signed, with no hashes of chunks or with such that do not make the munro.
+    Leafless,
+    OtherLeaves,
+    /// Of a chunk less than there is: the size is not signed.
+    OtherSize,
 }
 
 /// The whole world.
@@ -258,6 +269,7 @@ impl World {
             start: Timestamp(world.now.0 - (before * 1e6) as u64),
             integrity,
             proofs: Proofs::Good,
+            proof_latency: Duration::from_millis(50),
         });
         world
     }
@@ -283,9 +295,12 @@ impl World {
     pub fn proof(&self, segment: u32) -> SegmentProof {
         let live = self.live.unwrap();
         let bits = self.metadata.segment_bits();
-        let bytes = &self.content[segment as usize];
+        let mut bytes = self.content[segment as usize].clone();
+        if live.proofs == Proofs::OfOther {
+            bytes.iter_mut().for_each(|byte| *byte ^= 1);
+        }
         let mut hasher = SubtreeHasher::new(CHUNK, bits);
-        hasher.update(bytes);
+        hasher.update(&bytes);
         let (size, root) = hasher.finish();
         let time = NtpTime::from_unix(self.signed_at(segment));
         let mut proof = SegmentProof {
@@ -297,11 +312,17 @@ impl World {
             signatures: Vec::new(),
             leaves: Vec::new(),
         };
-        if live.integrity != IntegrityMethod::SignAll {
+        if live.integrity != IntegrityMethod::SignAll && live.proofs != Proofs::Leafless {
             proof.leaves = bytes.chunks(CHUNK as usize).map(Hash::of_chunk).collect();
         }
         let range = proof.munro().range();
-        let key = u8::from(live.proofs == Proofs::Forged);
+        if live.proofs == Proofs::OtherLeaves {
+            proof.leaves[0] = Hash::of_chunk(b"other");
+        }
+        if live.proofs == Proofs::OtherSize {
+            proof.size -= u64::from(CHUNK);
+        }
+        let key = u8::from(matches!(live.proofs, Proofs::Forged | Proofs::OfOther));
         proof.signatures = match live.integrity {
             IntegrityMethod::SignAll => (range.start()..)
                 .zip(bytes.chunks(CHUNK as usize))
@@ -363,6 +384,7 @@ impl World {
             aborted: Vec::new(),
             candidates: Vec::new(),
             unproven: Vec::new(),
+            proofs: Vec::new(),
             asked: Vec::new(),
         });
         self.nodes.len() - 1
@@ -484,7 +506,8 @@ impl World {
                 }
             }
             Output::FetchProof { segment } => {
-                let latency = Duration::from_millis(50);
+                self.nodes[who].proofs.push(segment);
+                let latency = self.live.map_or(Duration::ZERO, |live| live.proof_latency);
                 self.schedule(latency, Pending::Proof { to: who, segment });
             }
             Output::CheckSignature {
