@@ -4,7 +4,7 @@
 //! ```text
 //! "SHOALPRF" (8 bytes) | version 2 (u32) | integrity (u8: 3 unified Merkle tree, 2 sign all) | segment_bits (u8) |
 //! segment (u32) | size in bytes (u64) | munro hash (32 bytes) | count (u32: 1, or the chunks for sign all) |
-//! count × ( NTP time (u64) | signature (64 bytes) ) | leaves (u32: the chunks; 0 for sign all) | leaves × hash (32 bytes)
+//! count × ( NTP time (u64) | signature (64 bytes) ) | leaves (u32: the chunks; 0 for sign all) | leaves × hash
 //! ```
 //!
 //! Big-endian. Nothing in a proof is to be believed before its signatures were checked with the swarm's key; the size
@@ -179,7 +179,7 @@ impl SegmentProof {
         let leaf_count = u32::from_be_bytes(*leaf_count);
         let most = match integrity {
             IntegrityMethod::SignAll => 0,
-            _ => 1 << segment_bits.min(12),
+            _ => (1_u64 << segment_bits).min(MAX_LEAVES as u64) as u32,
         };
         if leaf_count > most {
             return Err(ProofError::Leaves(leaf_count));
@@ -292,6 +292,19 @@ mod tests {
         let mut leaves = proof(IntegrityMethod::SignAll, 2);
         leaves.leaves.push(Hash::of_chunk(b"x"));
         assert_eq!(SegmentProof::decode(&leaves.encode()), Err(ProofError::Leaves(1)));
+        let large = |count: usize| {
+            let mut large = proof(IntegrityMethod::UnifiedMerkleTree, 1);
+            large.segment_bits = 20;
+            large.leaves = vec![Hash::of_chunk(b"x"); count];
+            SegmentProof::decode(&large.encode()).map(|large| large.leaves.len())
+        };
+        assert_eq!(large(MAX_LEAVES), Ok(MAX_LEAVES));
+        assert_eq!(large(MAX_LEAVES + 1), Err(ProofError::Leaves(4097)));
+        assert_eq!(large(0), Ok(0));
+        let mut longest = proof(IntegrityMethod::SignAll, MAX_SIGNATURES);
+        longest.segment_bits = 12;
+        assert_eq!(longest.encode().len(), MAX_ENCODED_LENGTH);
+        assert_eq!(SegmentProof::decode(&longest.encode()), Ok(longest));
         let mut empty = proof(IntegrityMethod::SignAll, 1);
         empty.size = 0;
         assert_eq!(SegmentProof::decode(&empty.encode()), Err(ProofError::Empty));
