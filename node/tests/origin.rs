@@ -291,10 +291,14 @@ fn proofs_go_with_their_segments() {
 
     // Those that went while nobody looked.
     fs::remove_file(packager.path("2.m4s")).unwrap();
+    let mut old = fs::read(packager.path("2.m4s.ppsp")).unwrap();
+    old[11] = 1;
+    fs::write(packager.path("1.m4s.ppsp"), old).unwrap();
     packager.publish(3..6);
     let origin = Origin::start(&packager, UNIFIED);
     assert_eq!(origin.listed(), [3, 4, 5]);
     assert!(!packager.path("2.m4s.ppsp").exists());
+    assert!(!packager.path("1.m4s.ppsp").exists(), "of an earlier version");
     assert!(packager.path("not-a-proof.ppsp").exists());
 }
 

@@ -227,6 +227,9 @@ mod tests {
                 },
                 &proof
             ));
+            let mut leafless = proof.clone();
+            leafless.leaves.pop();
+            assert_eq!(shape.verify(&key, &segment, &leafless), !unified);
             let mut bytes = bytes.clone();
             bytes[4999] ^= 1;
             let changed = Segment {
@@ -239,6 +242,21 @@ mod tests {
                 shape.is_munro_signed(&key, &proof),
                 integrity == Integrity::Unified
             );
+        }
+    }
+
+    #[test]
+    fn as_many_hashes_of_chunks_as_fit_a_proof() {
+        let shape = Shape {
+            chunk_size: 1024,
+            segment_bits: 13,
+            integrity: Integrity::Unified,
+        };
+        for (chunks, leaves) in [(MAX_LEAVES, MAX_LEAVES), (MAX_LEAVES + 1, 0)] {
+            let bytes = vec![7; chunks * 1024];
+            let (number, root) = (1, Hash::ZERO);
+            let bytes = &bytes[..];
+            assert_eq!(shape.leaves(&Segment { number, bytes, root }).len(), leaves);
         }
     }
 

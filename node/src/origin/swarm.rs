@@ -10,7 +10,7 @@ use anyhow::bail;
 use content::Live;
 use content::hls::MediaPlaylist;
 use ppspp::live::NtpTime;
-use ppspp::proof::SegmentProof;
+use ppspp::proof::{ProofError, SegmentProof};
 use ppspp::{Hash, SwarmId};
 
 use super::key::Key;
@@ -230,8 +230,10 @@ pub fn remove_orphans(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let orphan = segment_path(&path).is_some_and(|segment: PathBuf| !segment.exists());
-        // Only what is a proof.
-        if orphan && fs::read(&path).is_ok_and(|bytes| SegmentProof::decode(&bytes).is_ok()) {
+        // Only what is a proof, of whatever version.
+        let is_proof =
+            |bytes: Vec<u8>| matches!(SegmentProof::decode(&bytes), Ok(_) | Err(ProofError::Version(_)));
+        if orphan && fs::read(&path).is_ok_and(is_proof) {
             let _ = fs::remove_file(path);
         }
     }
