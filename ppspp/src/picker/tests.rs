@@ -243,8 +243,17 @@ fn an_overloaded_origin_is_asked_by_a_few() {
 /// What is fetched by turn of a segment of so many layers that nobody has, needed in so many seconds, of an origin that
 /// gives so much a second.
 fn fetched_by_turn(bits: u8, rate: u32, left: u64) -> Vec<Decision> {
+    fetched_beside(&[], bits, rate, left)
+}
+
+/// The same where a neighbour has these chunks.
+fn fetched_beside(has: &[u32], bits: u8, rate: u32, left: u64) -> Vec<Decision> {
     let mut some = neighbours(&[(FAST, &[], LONG)]);
-    some.get_mut(LinkId(0)).unwrap().has = ChunkMap::new();
+    let theirs = &mut some.get_mut(LinkId(0)).unwrap().has;
+    *theirs = ChunkMap::new();
+    has.iter().for_each(|chunk| {
+        theirs.insert(ChunkRange::one(*chunk));
+    });
     let mut origin = Origin::default();
     origin.measure(rate, NOW);
     // It has been waited for so long that this peer's turn has come.
@@ -252,7 +261,29 @@ fn fetched_by_turn(bits: u8, rate: u32, left: u64) -> Vec<Decision> {
     demand.retry_at = NOW;
     let metadata = metadata_of(bits);
     let scratch = planned_of(&metadata, &some, &origin, 600, |plan| plan.segment(0, &demand));
-    scratch.decisions
+    let decisions = scratch.decisions.into_iter();
+    decisions
+        .filter(|decision| !matches!(decision, Decision::Request(..)))
+        .collect()
+}
+
+#[test]
+fn a_part_is_fetched_in_two_runs_at_a_time_and_only_what_nobody_has() {
+    let odd: Vec<u32> = (0..16).map(|n| 2 * n + 1).collect();
+    let fetched = fetched_beside(&odd, 5, u32::MAX, 10);
+    let [
+        Decision::Prove(0),
+        Decision::Fetch(0, one),
+        Decision::Fetch(0, other),
+    ] = fetched[..]
+    else {
+        panic!("{fetched:?}");
+    };
+    assert_eq!((one.count(), other.count()), (1, 1));
+    assert_eq!((one.start() % 2, other.start()), (0, one.start() + 2));
+    // Not even the proof.
+    let all: Vec<u32> = (0..32).collect();
+    assert_eq!(fetched_beside(&all, 5, u32::MAX, 10), []);
 }
 
 #[test]
