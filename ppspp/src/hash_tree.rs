@@ -540,7 +540,7 @@ mod tests {
             let bins = || extent.nodes.iter().map(|(bin, _)| *bin);
             assert!(bins().all(|bin| known.segment_of(bin.first_chunk()) == segment));
             assert_eq!(bins().filter(|bin| bin.layer() == 0).count(), count);
-            assert_eq!(bins().last(), Some(root_bin(&known, segment)));
+            assert_eq!(bins().next_back(), Some(root_bin(&known, segment)));
         }
         let root = root_of(&leaves, 4);
         let extent = Extent::of_leaves(&known, segment, &root, &leaves).unwrap();
