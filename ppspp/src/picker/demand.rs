@@ -49,6 +49,11 @@ impl Demand {
         !self.ahead
     }
 
+    /// Has an origin fetch for it failed?
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// An origin fetch for it failed. `true` = give it up.
     pub(super) fn failed(&mut self, now: Timestamp) -> bool {
         self.failures += 1;

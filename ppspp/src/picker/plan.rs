@@ -298,7 +298,7 @@ impl<'a> Plan<'a> {
         }
         let (part, at_most) = if urgent {
             (Part::WHOLE, URGENT_FETCHES)
-        } else if let Some(part) = self.ours(segment, demand, left.is_zero()) {
+        } else if let Some(part) = self.ours(segment, demand) {
             (part, CALM_FETCHES)
         } else {
             return;
@@ -397,9 +397,10 @@ impl<'a> Plan<'a> {
         chunks.unwrap_or_else(probable) > MAX_LEAVES as u64
     }
 
-    /// What it is up to this peer to fetch of a segment that no neighbour has. What is `late` is needed whole: who else
-    /// has a part of it may not be a neighbour, and its proof may never come.
-    fn ours(&self, segment: u32, demand: &Demand, late: bool) -> Option<Part> {
+    /// What it is up to this peer to fetch of a segment that no neighbour has. What is late is needed whole: who else has
+    /// a part of it may not be a neighbour, and its proof may never come. So is what failed: the origin may give no parts.
+    fn ours(&self, segment: u32, demand: &Demand) -> Option<Part> {
+        let late = demand.deadline <= self.now;
         let waited = self.now.since(demand.since);
         let candidates: Vec<(Ordering, &PeerId)> = self
             .view
@@ -438,7 +439,7 @@ impl<'a> Plan<'a> {
                 .channels
                 .values()
                 .any(|channel| has_any(&channel.has, span)),
-            whole: late || self.is_too_large_for_parts(segment),
+            whole: late || demand.has_failed() || self.is_too_large_for_parts(segment),
         };
         turn.part(self.view.me)
     }

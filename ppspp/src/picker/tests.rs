@@ -243,11 +243,18 @@ fn an_overloaded_origin_is_asked_by_a_few() {
 /// What is fetched by turn of a segment of so many layers that nobody has, needed in so many seconds, of an origin that
 /// gives so much a second.
 fn fetched_by_turn(bits: u8, rate: u32, left: u64) -> Vec<Decision> {
-    fetched_beside(&[], bits, rate, left)
+    fetched_beside(&[], bits, rate, &waited_for(left))
+}
+
+/// It has been waited for so long that this peer's turn has come, and is needed in so many seconds.
+fn waited_for(left: u64) -> Demand {
+    let mut demand = Demand::new(NOW + Duration::from_secs(left), NOW);
+    demand.since = ago(Duration::from_secs(50));
+    demand
 }
 
 /// The same where a neighbour has these chunks.
-fn fetched_beside(has: &[u32], bits: u8, rate: u32, left: u64) -> Vec<Decision> {
+fn fetched_beside(has: &[u32], bits: u8, rate: u32, demand: &Demand) -> Vec<Decision> {
     let mut some = neighbours(&[(FAST, &[], LONG)]);
     let theirs = &mut some.get_mut(LinkId(0)).unwrap().has;
     *theirs = ChunkMap::new();
@@ -256,11 +263,8 @@ fn fetched_beside(has: &[u32], bits: u8, rate: u32, left: u64) -> Vec<Decision> 
     });
     let mut origin = Origin::default();
     origin.measure(rate, NOW);
-    // It has been waited for so long that this peer's turn has come.
-    let mut demand = Demand::new(NOW + Duration::from_secs(left), ago(Duration::from_secs(50)));
-    demand.retry_at = NOW;
     let metadata = metadata_of(bits);
-    let scratch = planned_of(&metadata, &some, &origin, 600, |plan| plan.segment(0, &demand));
+    let scratch = planned_of(&metadata, &some, &origin, 600, |plan| plan.segment(0, demand));
     let decisions = scratch.decisions.into_iter();
     decisions
         .filter(|decision| !matches!(decision, Decision::Request(..)))
@@ -270,7 +274,7 @@ fn fetched_beside(has: &[u32], bits: u8, rate: u32, left: u64) -> Vec<Decision> 
 #[test]
 fn a_part_is_fetched_in_two_runs_at_a_time_and_only_what_nobody_has() {
     let odd: Vec<u32> = (0..16).map(|n| 2 * n + 1).collect();
-    let fetched = fetched_beside(&odd, 5, u32::MAX, 10);
+    let fetched = fetched_beside(&odd, 5, u32::MAX, &waited_for(10));
     let [
         Decision::Prove(0),
         Decision::Fetch(0, one),
@@ -283,11 +287,11 @@ fn a_part_is_fetched_in_two_runs_at_a_time_and_only_what_nobody_has() {
     assert_eq!((one.start() % 2, other.start()), (0, one.start() + 2));
     // Not even the proof.
     let all: Vec<u32> = (0..32).collect();
-    assert_eq!(fetched_beside(&all, 5, u32::MAX, 10), []);
+    assert_eq!(fetched_beside(&all, 5, u32::MAX, &waited_for(10)), []);
 }
 
 #[test]
-fn what_is_late_or_too_large_for_its_proof_is_not_fetched_in_parts() {
+fn what_is_late_or_failed_or_too_large_for_its_proof_is_not_fetched_in_parts() {
     let fetched = |of: &[Decision]| match of {
         [Decision::Prove(0), Decision::Fetch(0, chunks)] => chunks.count() * 4,
         // All there is.
@@ -297,6 +301,10 @@ fn what_is_late_or_too_large_for_its_proof_is_not_fetched_in_parts() {
     // Far from its deadline.
     assert_eq!(fetched(&fetched_by_turn(12, u32::MAX, 10)), 1 << 12);
     assert_eq!(fetched(&fetched_by_turn(13, u32::MAX, 10)), (1 << 13) + 1);
+    // Of an origin that may not know ranges.
+    let mut failed = waited_for(10);
+    failed.failed(ago(LONG));
+    assert_eq!(fetched(&fetched_beside(&[], 5, u32::MAX, &failed)), 33);
     // Of an overloaded origin, near the deadline and after it.
     assert_eq!(fetched(&fetched_by_turn(5, 5000, 1)), 32);
     assert_eq!(fetched(&fetched_by_turn(5, 5000, 0)), 33);
