@@ -2,10 +2,10 @@
 //!
 //! Every demand (a segment the player wants) has a deadline. Far from it only peers are asked, the rarest segments
 //! first and several peers in parallel; a segment that no neighbour has is fetched from the origin by one elected
-//! peer, in a large live swarm in parts by several ([`crate::election`]). Near the deadline the origin is asked for the chunk ranges that the peers would not
-//! deliver in time. Nothing is asked for twice, but near the deadline, where a late chunk is asked for again. Live, a chunk
-//! that waits at a slow peer is taken back for a fast one, and one that is still not there when little time is left is
-//! asked of one more peer after another.
+//! peer, in a large live swarm in parts by several ([`crate::election`]). Near the deadline the origin is asked for the
+//! chunk ranges that the peers would not deliver in time. Nothing is asked for twice, but near the deadline, where a late
+//! chunk is asked for again. Live, a chunk that waits at a slow peer is taken back for a fast one, and one that is still
+//! not there when little time is left is asked of one more peer after another.
 //!
 //! Inside a segment the chunks that fewest neighbours have come first, and each peer begins somewhere else: those that
 //! download the same segment then have something to give each other.
