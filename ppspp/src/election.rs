@@ -13,8 +13,8 @@
 //! The larger the swarm, the longer a segment takes to get around, and the longer is a step. It is as long as the origin
 //! takes if that is more: an origin that is overloaded is not asked by more and more peers.
 //!
-//! How many fetch by chance differs from segment to segment, and one peer needs longer to pass a copy on than a segment
-//! has to spread. So in a large swarm each fetches a part of a segment only, and so many times more do: for the same
+//! How many fetch by chance differs from segment to segment, and to pass one copy on takes a peer most of the time that a
+//! segment has to spread, or more. So in a large swarm each fetches a part of a segment only, and so many times more do: for the same
 //! copies more uplinks have something to give at once, and hardly ever is a segment held by one or two of them.
 
 use core::cmp::Ordering;
