@@ -14,8 +14,9 @@
 //! takes if that is more: an origin that is overloaded is not asked by more and more peers.
 //!
 //! How many fetch by chance differs from segment to segment, and to pass one copy on takes a peer most of the time that a
-//! segment has to spread, or more. So in a large swarm each fetches a part of a segment only, and so many times more do: for the same
-//! copies more uplinks have something to give at once, and hardly ever is a segment held by one or two of them.
+//! segment has to spread, or more. So in a large swarm each fetches a part of a segment only, and so many times more do:
+//! for the same copies more uplinks have something to give at once, and hardly ever is a segment held by one or two of
+//! them. The larger the swarm, the smaller are the parts, and the less it matters how many come first.
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -48,9 +49,10 @@ pub(crate) fn rank<'a>(
 }
 
 /// Copies of a live segment that are fetched at once in a swarm too large to know: three for every four binary digits of
-/// the number of members, so that some will be fetched early; at least three.
+/// the number of members, so that some will be fetched early; at least three. More than in a swarm of a thousand it need
+/// not be, for from there on it is not chance that decides how early that is.
 fn first_wave(members: u32) -> f64 {
-    (f64::from(digits(members)) * 0.75).max(3.0)
+    (f64::from(digits(members)) * 0.75).clamp(3.0, 7.5)
 }
 
 /// Binary digits.
@@ -66,11 +68,14 @@ const EARLY: u32 = 6;
 /// Of those who learn early, this many times as many fetch at once as of the others: together they are the first wave.
 const EARLY_WEIGHT: f64 = EARLY as f64;
 
-/// In a swarm with more strangers than this a segment is fetched in parts. In a smaller one there are not enough who
-/// learn of it early for all parts to be among what they fetch.
-const MANY: f64 = 500.0;
-/// In so many.
-const PARTS: u32 = 4;
+/// Most parts that a segment is fetched in. One of them is about a chunk then.
+const MOST_PARTS: f64 = 24.0;
+
+/// In how many parts a segment is fetched, where as many copies are fetched at once. No more than leave it to half of
+/// those who learn of it early: of more parts, some would often be nobody's.
+fn parts(strangers: f64, first: f64) -> u32 {
+    (strangers / (first * EARLY_WEIGHT * 2.0)).clamp(1.0, MOST_PARTS) as u32
+}
 
 /// The part of a segment that one peer fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +130,10 @@ impl Turn {
             return (self.waited >= self.duration * 5 / 4 * self.rank).then_some(Part::WHOLE);
         }
         let score = score(me, self.segment);
-        let of = if strangers > MANY && !self.whole { PARTS } else { 1 };
+        let of = match self.whole {
+            true => 1,
+            false => parts(strangers, first_wave(self.members)),
+        };
         // Scores are uniform: this share of all peers comes before me.
         let before = (u64::MAX - score) as f64 / u64::MAX as f64;
         let index = (score % u64::from(of)) as u32;
@@ -209,14 +217,17 @@ mod tests {
         }
     }
 
-    /// How many copies so many members fetch by turn.
-    fn fetching(members: u32, turn: Turn) -> f64 {
-        let peers = (0..members).map(|n| {
+    fn peers(count: u32) -> impl Iterator<Item = PeerId> {
+        (0..count).map(|n| {
             let mut rng = fastrand::Rng::with_seed(u64::from(n));
             PeerId(core::array::from_fn(|_| rng.u8(..)))
-        });
+        })
+    }
+
+    /// How many copies so many members fetch by turn.
+    fn fetching(members: u32, turn: Turn) -> f64 {
         let segments = 0..20;
-        let copies = peers.flat_map(|me| {
+        let copies = peers(members).flat_map(|me| {
             segments
                 .clone()
                 .filter_map(move |segment| Turn { segment, ..turn }.part(&me))
@@ -294,24 +305,45 @@ mod tests {
 
     #[test]
     fn a_large_swarm_fetches_in_parts_that_make_a_whole() {
-        let parts = |members: u32| {
-            let turn = turn(members, LATE, DURATION * 3);
-            let peers = (0..=255).map(|n| PeerId([n; 32]));
-            peers
+        let parts_of = |members: u32, whole: bool| {
+            let turn = Turn {
+                whole,
+                ..turn(members, LATE, DURATION * 9)
+            };
+            peers(500)
                 .filter_map(|me| turn.part(&me))
                 .map(|part| (part.index, part.of))
                 .collect::<std::collections::BTreeSet<_>>()
         };
-        // Twelve of them are known.
-        assert_eq!(parts(513), [(0, 1)].into());
-        assert_eq!(parts(514), [(0, 4), (1, 4), (2, 4), (3, 4)].into());
-        for count in [1, 3, 4, 23, 37] {
+        let all = |of: u32| (0..of).map(|index| (index, of)).collect();
+        for (members, of) in [
+            (100, 1),
+            (156, 1),
+            (157, 2),
+            (1000, 10),
+            (3000, 24),
+            (100_000, 24),
+        ] {
+            assert_eq!(parts_of(members, false), all(of), "{members}");
+            assert_eq!(parts_of(members, true), all(1), "{members}");
+        }
+        for (count, of) in [(1, 24), (3, 4), (4, 4), (23, 24), (24, 24), (37, 4), (37, 5)] {
             let chunks = ChunkRange::new(64, 63 + count).unwrap();
             for chunk in chunks.chunks() {
-                let holders = (0..4).filter(|&index| Part { index, of: 4 }.contains(chunk, chunks));
+                let holders = (0..of).filter(|&index| Part { index, of }.contains(chunk, chunks));
                 assert_eq!(holders.count(), 1, "{chunk} of {count}");
                 assert!(Part::WHOLE.contains(chunk, chunks));
             }
+        }
+    }
+
+    /// Those who learn early are one in [`EARLY`]; at most half of them fetch, whatever the size of the swarm.
+    #[test]
+    fn there_are_enough_for_all_parts() {
+        for members in [100, 200, 1000, 3000, 10_000, 1_000_000] {
+            let (first, strangers) = (first_wave(members), f64::from(members));
+            let turns = first * f64::from(parts(strangers, first)) * EARLY_WEIGHT;
+            assert!(turns <= strangers / 2.0, "{turns} of {members}");
         }
     }
 

@@ -264,7 +264,8 @@ fn fetched_beside(has: &[u32], bits: u8, rate: u32, demand: &Demand) -> Vec<Deci
     let mut origin = Origin::default();
     origin.measure(rate, NOW);
     let metadata = metadata_of(bits);
-    let scratch = planned_of(&metadata, &some, &origin, 600, |plan| plan.segment(0, demand));
+    // So many that each fetches a quarter.
+    let scratch = planned_of(&metadata, &some, &origin, 400, |plan| plan.segment(0, demand));
     let decisions = scratch.decisions.into_iter();
     decisions
         .filter(|decision| !matches!(decision, Decision::Request(..)))
