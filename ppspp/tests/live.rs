@@ -368,7 +368,7 @@ fn of_a_large_swarm_a_few_fetch_parts_and_pass_them_on() {
     let segment = 11;
     let deadline = world.now + Duration::from_secs(20);
     for viewer in &viewers {
-        world.input(*viewer, Input::SwarmSize(600));
+        world.input(*viewer, Input::SwarmSize(400));
         world.input(*viewer, Input::Demand { segment, deadline });
     }
     world.run_for(Duration::from_secs(1));
@@ -383,7 +383,7 @@ fn of_a_large_swarm_a_few_fetch_parts_and_pass_them_on() {
     let (with, without): (Vec<usize>, Vec<usize>) = viewers
         .iter()
         .partition(|viewer| !held(&world, **viewer).is_empty());
-    // Seven or eight copies are meant, so 30 of 600 viewers: of 120, six or so.
+    // Six or seven copies are meant, so 27 of 400 viewers: of 120, eight or so.
     assert!((2..=14).contains(&with.len()), "{}", with.len());
     assert!(with.iter().all(|viewer| parts.contains(&held(&world, *viewer))));
     let fetched: usize = with.iter().map(|viewer| held(&world, *viewer).len()).sum();
@@ -408,7 +408,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 fn wants(world: &mut World, who: usize) {
     let (segment, deadline) = (WANTED, world.now + SOON);
-    world.input(who, Input::SwarmSize(600));
+    world.input(who, Input::SwarmSize(400));
     world.input(who, Input::Demand { segment, deadline });
 }
 

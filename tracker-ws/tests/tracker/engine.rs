@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -78,6 +79,12 @@ impl Redis {
             .await
             .unwrap()
     }
+}
+
+/// What a server of an engine answers to a command.
+pub async fn ask<T: FromRedisValue>(connection: &mut MultiplexedConnection, words: &[&str]) -> T {
+    let mut command = redis::cmd(words[0]);
+    command.arg(&words[1..]).query_async(connection).await.unwrap()
 }
 
 async fn spawn(folder: &TempDir, options: &[String]) -> Child {

@@ -7,7 +7,7 @@ use tokio::process::{Child, Command};
 use tracker_protocol::{ErrorCode, Kind};
 
 use crate::cluster::{connects, node, pair, until, until_listed};
-use crate::engine::launch;
+use crate::engine::{ask, launch};
 use crate::engine_tls::free_ports;
 use crate::manager;
 use crate::peer::*;
@@ -167,14 +167,9 @@ async fn say(connection: &mut MultiplexedConnection, words: &[&str]) {
     command.arg(&words[1..]).exec_async(connection).await.unwrap();
 }
 
-async fn ask(connection: &mut MultiplexedConnection, words: &[&str]) -> String {
-    let mut command = redis::cmd(words[0]);
-    command.arg(&words[1..]).query_async(connection).await.unwrap()
-}
-
 async fn until_said(connection: &mut MultiplexedConnection, words: &[&str], wanted: impl Fn(&str) -> bool) {
     within(&words.join(" "), async {
-        while !wanted(&ask(connection, words).await) {
+        while !wanted(&ask::<String>(connection, words).await) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     })

@@ -1,7 +1,7 @@
 //! A split brain: nodes that neither hear the engine nor each other, for long, and meet again.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
@@ -9,9 +9,14 @@ use tokio::sync::watch;
 use tracker_protocol::*;
 use tracker_ws::Config;
 
-use crate::cluster::{connects, node, now, refused, until};
+use crate::cluster::{connects, node, refused, until};
 use crate::engine::Redis;
 use crate::peer::*;
+
+#[expect(clippy::disallowed_methods, reason = "tests have a clock")]
+fn now() -> Instant {
+    Instant::now()
+}
 
 /// Members of each node.
 const MEMBERS: u8 = 3;
