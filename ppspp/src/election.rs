@@ -49,8 +49,8 @@ pub(crate) fn rank<'a>(
 }
 
 /// Copies of a live segment that are fetched at once in a swarm too large to know: three for every four binary digits of
-/// the number of members, so that some will be fetched early; at least three. More than in a swarm of a thousand it need
-/// not be, for from there on it is not chance that decides how early that is.
+/// the number of members, so that some will be fetched early; at least three. A swarm of more than a thousand needs no
+/// more than one of a thousand: in small parts they are hardly ever late by chance.
 fn first_wave(members: u32) -> f64 {
     (f64::from(digits(members)) * 0.75).clamp(3.0, 7.5)
 }

@@ -109,7 +109,8 @@ pub fn copies(outcome: &Outcome, path: &Path) -> Result<()> {
 /// Scenarios that differ in the number of viewers alone.
 const SCALE: [&str; 4] = ["live-scale-10", "live-scale-100", "live-1000", "live-flash-10000"];
 
-/// How often the origin sends a live segment once all have arrived, by the decimal logarithm of the viewers.
+/// How often the origin sends a live segment once all have arrived, by the decimal logarithm of the viewers; and how often if
+/// that went on to grow as it does from the first number of viewers to the second.
 pub fn scale(outcomes: &[Outcome], path: &Path) -> Result<()> {
     let points: Vec<(f64, f64)> = SCALE
         .iter()
@@ -119,13 +120,20 @@ pub fn scale(outcomes: &[Outcome], path: &Path) -> Result<()> {
             (viewers.log10(), outcome.hybrid.traffic.origin_copies_steady)
         })
         .collect();
-    if points.len() < 2 {
+    let [first @ (x, y), second, .., last] = points[..] else {
         return Ok(());
-    }
-    let line = Line {
-        name: "with peers",
-        points,
     };
+    let slope = (second.1 - y) / (second.0 - x);
+    let lines = [
+        Line {
+            name: "logarithm",
+            points: vec![first, (last.0, y + slope * (last.0 - x))],
+        },
+        Line {
+            name: "with peers",
+            points,
+        },
+    ];
     let title = "copies of a live segment sent by the origin, once all have arrived";
-    draw(path, title, "decimal logarithm of the viewers", "copies", &[line])
+    draw(path, title, "decimal logarithm of the viewers", "copies", &lines)
 }
