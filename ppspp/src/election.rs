@@ -258,6 +258,12 @@ mod tests {
     }
 
     #[test]
+    fn a_large_swarm_fetches_no_more_at_first_than_one_of_a_thousand() {
+        let first = [10, 100, 1000, 10_000, 1_000_000].map(first_wave);
+        assert_eq!(first, [3.0, 5.25, 7.5, 7.5, 7.5]);
+    }
+
+    #[test]
     fn who_learns_early_goes_first() {
         let early = turn(1000, DURATION / 7, Duration::ZERO);
         about(fetching(1000, early), first_wave(1000) * EARLY_WEIGHT);
