@@ -252,6 +252,11 @@ impl Channel {
         &mut self.control[last]
     }
 
+    /// Does a control datagram wait to be sent?
+    pub(crate) fn has_control(&self) -> bool {
+        !self.control.is_empty()
+    }
+
     /// The next control datagram that is due, if any.
     pub(crate) fn take_control(&mut self, now: Timestamp) -> Option<Bytes> {
         let remote = self.remote?;

@@ -16,6 +16,9 @@ pub struct Control {
     pub datagrams: u64,
     /// All their bytes.
     pub bytes: u64,
+    /// Datagrams with nothing but REQUEST and CANCEL.
+    #[serde(default)]
+    pub requesting: u64,
     /// HANDSHAKE.
     pub handshake: u64,
     /// HAVE.
@@ -38,11 +41,20 @@ impl Control {
         self.datagrams += 1;
         self.bytes += datagram.len() as u64;
         let mut encoded = Vec::new();
+        let mut requesting = datagram.len() as u64 > CHANNEL_ID;
         for message in Messages::new(datagram.clone(), *format).flatten() {
             encoded.clear();
             message.encode(format, &mut encoded);
             *self.of(&message) += encoded.len() as u64;
+            requesting &= matches!(message, Message::Request(_) | Message::Cancel(_));
         }
+        self.requesting += u64::from(requesting);
+    }
+
+    /// Bytes of what peers tell each other of themselves, whether anything is transferred or not: all but REQUEST, CANCEL
+    /// and the datagrams for nothing else.
+    pub fn availability(&self) -> u64 {
+        self.bytes - self.request - self.cancel - self.requesting * CHANNEL_ID
     }
 
     fn of(&mut self, message: &Message) -> &mut u64 {
@@ -71,10 +83,27 @@ impl Control {
         ]
     }
 
+    /// What was sent since it was `earlier`.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            datagrams: self.datagrams - earlier.datagrams,
+            bytes: self.bytes - earlier.bytes,
+            requesting: self.requesting - earlier.requesting,
+            handshake: self.handshake - earlier.handshake,
+            have: self.have - earlier.have,
+            munro: self.munro - earlier.munro,
+            request: self.request - earlier.request,
+            cancel: self.cancel - earlier.cancel,
+            choke: self.choke - earlier.choke,
+            exchange: self.exchange - earlier.exchange,
+        }
+    }
+
     /// Adds what another viewer sent.
     pub fn add(&mut self, other: &Self) {
         self.datagrams += other.datagrams;
         self.bytes += other.bytes;
+        self.requesting += other.requesting;
         self.handshake += other.handshake;
         self.have += other.have;
         self.munro += other.munro;
@@ -117,6 +146,22 @@ mod tests {
         assert_eq!((control.choke, control.exchange), (1, 104));
         let of_messages: u64 = control.by_message().iter().map(|(_, bytes)| bytes).sum();
         assert_eq!(of_messages, control.bytes);
+        // REQUEST came with others: only its own bytes are of a transfer.
+        assert_eq!(
+            (control.requesting, control.availability()),
+            (0, control.bytes - 9)
+        );
+        let mut asking = vec![0, 0, 0, 7];
+        Message::Request(range).encode(&format, &mut asking);
+        Message::Cancel(range).encode(&format, &mut asking);
+        let mut more = control;
+        more.count(&asking.into(), &format);
+        assert_eq!(
+            (more.requesting, more.availability()),
+            (1, control.availability())
+        );
+        let since = more.since(&control);
+        assert_eq!((since.bytes, since.request, since.datagrams), (22, 9, 1));
         let mut twice = control;
         twice.add(&control);
         assert_eq!((twice.bytes, twice.exchange), (2 * control.bytes, 208));

@@ -60,6 +60,12 @@ pub struct Traffic {
     /// The same of all that the control lane carries.
     #[serde(default)]
     pub control_per_neighbour_minute: f64,
+    /// All that the control lane carries to one neighbour in a minute, once everybody has arrived.
+    #[serde(default)]
+    pub control_per_neighbour_minute_steady: f64,
+    /// The same without what belongs to transfers: [`Control::availability`].
+    #[serde(default)]
+    pub availability_per_neighbour_minute_steady: f64,
     /// The control lanes' bytes by message.
     #[serde(default)]
     pub control: Control,

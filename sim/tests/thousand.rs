@@ -9,6 +9,13 @@ fn healthy(report: &Report) {
     assert!(traffic.control_share < 0.01, "control {}", traffic.control_share);
     let have = traffic.have_per_neighbour_minute;
     assert!(have < 1024.0, "HAVE bytes for a neighbour in a minute: {have}");
+    // Of all that is said, whether anything is transferred or not, once everybody knows the others.
+    let availability = traffic.availability_per_neighbour_minute_steady;
+    assert!(
+        (1.0..1024.0).contains(&availability),
+        "without requests: {availability}, {:?}",
+        traffic.control
+    );
     assert!(
         traffic.discarded_peers < 0.05,
         "discarded {}",

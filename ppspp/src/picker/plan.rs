@@ -290,28 +290,29 @@ impl<'a> Plan<'a> {
                 .values()
                 .any(|channel| channel.has.contains(chunk))
         });
-        if demand.ahead {
+        // What is urgent is either fetched above or left to the peers.
+        if demand.ahead || urgent {
             return;
         }
         if missing.is_empty() && !(unknown && nobody) {
             return;
         }
-        let (part, at_most) = if urgent {
-            (Part::WHOLE, URGENT_FETCHES)
-        } else if let Some(part) = self.ours(segment, demand) {
-            (part, CALM_FETCHES)
-        } else {
+        let Some(part) = self.ours(segment, demand) else {
             return;
         };
+        let chunks = self.view.segments.chunks_of(segment);
+        if let Some(chunks) = chunks {
+            missing.retain(|chunk| part.contains(*chunk, chunks));
+            if missing.is_empty() {
+                return;
+            }
+        }
         if part != Part::WHOLE {
             self.scratch.decisions.push(Decision::Prove(segment));
         }
-        match self.view.segments.chunks_of(segment) {
-            Some(chunks) => {
-                missing.retain(|chunk| part.contains(*chunk, chunks));
-                self.fetch(segment, demand, missing, at_most);
-            }
-            None if part == Part::WHOLE => self.fetch_all(segment, demand, at_most),
+        match chunks {
+            Some(_) => self.fetch(segment, demand, missing, CALM_FETCHES),
+            None if part == Part::WHOLE => self.fetch_all(segment, demand, CALM_FETCHES),
             // Where its parts are is said by the proof.
             None => {}
         }

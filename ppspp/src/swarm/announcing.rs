@@ -1,16 +1,17 @@
 //! Telling peers what is here (HAVE, RFC 7574 §3.2), often enough for chunks to spread and seldom enough to cost
 //! nothing: under 1 KB a minute and neighbour, whatever the length of the content.
 //!
-//! A new chunk is told at once to a few neighbours only: as many as this peer could serve anyway. A HAVE names the whole
-//! interval around its chunk, so that what came meanwhile needs none of its own.
+//! A HAVE names the whole interval around its chunk, so that what came meanwhile needs none of its own.
 //!
 //! * Static content, and live streams where there are only a few neighbours: at once to a few of those that might ask,
 //!   the next chunks to others; to the rest after a while, or when the segment is complete. Who has a chunk is not told
 //!   of it, but for the end of each segment: neighbours know by it where this peer is, and leave segments to it that it
 //!   is to fetch from the origin ([`crate::election`]).
-//! * Live streams: each chunk at once to a few of those that lack it, drawn anew, rather those that gave much; to the
-//!   rest one by one while the uplink has little to do, or after a while. The end of a segment is nothing special:
-//!   everybody is at the same place, and who has a chunk by now is never told of it.
+//! * Live streams: at once to a few of those that lack the chunk, drawn anew, rather those that gave much, and to nobody
+//!   if this peer has enough to do and others have it, too. The rest hear of it when they are sent something anyway, one
+//!   by one while nothing is asked of this peer, or after a while; and of several intervals only of the one that has most
+//!   of what they lack, for by the next time much of the rest has come to them from others. The end of a segment is
+//!   nothing special: everybody is at the same place, and who has a chunk by now is never told of it.
 
 use core::time::Duration;
 
@@ -27,12 +28,16 @@ const LIVE_HAVE_DELAY: Duration = Duration::from_millis(30);
 /// Shortest time between two HAVEs to the same neighbour while a segment comes; static content, live.
 const HAVE_GAP: Duration = Duration::from_millis(500);
 const LIVE_HAVE_GAP: Duration = Duration::from_millis(150);
-/// Neighbours that hear of a chunk of a live segment before the others, where there are more than that.
-const FANOUT: usize = 3;
-/// The others hear of it after this.
-const LIVE_LAZY_DELAY: Duration = Duration::from_millis(1500);
-/// While the uplink has little to do, one more neighbour hears of everything this often.
-const LIVE_PACE: Duration = Duration::from_millis(50);
+/// Of a chunk of a live segment so many neighbours hear at once, where there are more than that: if none of them has it,
+/// and else.
+const FANOUT_FIRST: usize = 4;
+const FANOUT: usize = 2;
+/// A peer that is asked for so many chunks as it is tells nobody at once of what others have, too.
+const BUSY: usize = 3;
+/// The others hear of it after this at the latest.
+const LIVE_LAZY_DELAY: Duration = Duration::from_secs(4);
+/// While nothing is asked of this peer, one more neighbour hears of what it lacks this often.
+const LIVE_PACE: Duration = Duration::from_millis(100);
 /// The others hear of a new chunk after this at the latest.
 const LAZY_DELAY: Duration = Duration::from_secs(2);
 
@@ -50,9 +55,34 @@ impl Channel {
             if told != Some(interval) && !known {
                 self.queue(&Message::Have(interval));
                 self.unannounced.remove(interval);
+                self.soon.remove(interval);
                 told = Some(interval);
             }
         }
+    }
+
+    /// HAVE for the interval that has most of what it has not been told of and lacks. Is there more?
+    fn tell_most(&mut self, ours: &ChunkMap) -> bool {
+        let mut most: Option<(u64, ChunkRange)> = None;
+        let (mut last, mut lacks) = (None, 0);
+        for run in self.unannounced.runs() {
+            let Some(interval) = ours.run_around(run.start()) else {
+                continue;
+            };
+            if last.replace(interval) != Some(interval) {
+                lacks = 0;
+            }
+            lacks += run.count();
+            if most.is_none_or(|(least, _)| lacks > least) {
+                most = Some((lacks, interval));
+            }
+        }
+        if let Some((_, interval)) = most {
+            self.queue(&Message::Have(interval));
+            self.unannounced.remove(interval);
+            self.soon.remove(interval);
+        }
+        !self.unannounced.is_empty()
     }
 }
 
@@ -80,11 +110,10 @@ impl Swarm {
         if !self.upload {
             return;
         }
-        let live = self.metadata.live_key().is_some();
-        // So few can be told at once, each of many chunks in one go.
-        if live && self.channels.len() > EAGER {
+        if self.tells_few() {
             return self.announce_live(chunk, now);
         }
+        let live = self.metadata.live_key().is_some();
         let (delay, gap) = if live {
             (LIVE_HAVE_DELAY, LIVE_HAVE_GAP)
         } else {
@@ -115,8 +144,21 @@ impl Swarm {
         }
     }
 
+    /// Are live chunks told to few at once? A few neighbours can all be told, each of many chunks in one go.
+    fn tells_few(&self) -> bool {
+        self.metadata.live_key().is_some() && self.channels.len() > EAGER
+    }
+
     /// A chunk of a live segment is new here.
     fn announce_live(&mut self, chunk: u32, now: Timestamp) {
+        let open = || self.channels.values().filter(|channel| channel.is_open());
+        let is_first = !open().any(|channel| channel.has.contains(chunk));
+        let asked: usize = open().map(|channel| channel.waiting().count()).sum();
+        let fanout = match asked {
+            _ if is_first => FANOUT_FIRST,
+            BUSY.. => 0,
+            _ => FANOUT,
+        };
         let lacking: Vec<LinkId> = self
             .channels
             .iter_mut()
@@ -128,7 +170,7 @@ impl Swarm {
             })
             .collect();
         self.tell_at.get_or_insert(now + LIVE_PACE);
-        for _ in 0..FANOUT.min(lacking.len()) {
+        for _ in 0..fanout.min(lacking.len()) {
             // Of two drawn at random the one that gave more lately, so that chunks go first to where they spread.
             let gave = |at: usize| {
                 self.channels
@@ -144,12 +186,16 @@ impl Swarm {
         }
     }
 
-    /// Tells one more neighbour of everything, if the uplink has little to do.
+    /// Tells one more neighbour of what it lacks, if nothing is asked of this peer.
     pub(super) fn tell_next(&mut self, now: Timestamp) {
         if self.tell_at.is_none_or(|due| due > now) {
             return;
         }
-        let busy: usize = self.channels.values().map(|channel| channel.backlog(now)).sum();
+        let asked = self
+            .channels
+            .values()
+            .any(|channel| channel.waiting_since().is_some());
+        let backlog: usize = self.channels.values().map(|channel| channel.backlog(now)).sum();
         let mut waiting: Vec<(u64, LinkId)> = self
             .channels
             .values()
@@ -157,7 +203,7 @@ impl Swarm {
             .map(|channel| (channel.received_bytes, channel.link))
             .collect();
         self.tell_at = (!waiting.is_empty()).then(|| now + LIVE_PACE);
-        if waiting.is_empty() || busy > self.segments.chunk_size() as usize {
+        if waiting.is_empty() || asked || backlog > self.segments.chunk_size() as usize {
             return;
         }
         random::shuffle(&mut self.rng, &mut waiting);
@@ -208,15 +254,22 @@ impl Swarm {
         }
     }
 
-    /// HAVE for all that is new to this peer.
+    /// HAVE for all that is new to this peer, or for most of it.
     fn announce_fresh(&mut self, link: LinkId, now: Timestamp) {
+        let few = self.tells_few();
         let Some(channel) = self.channels.get_mut(link) else {
             return;
         };
+        channel.last_announced = now;
+        if few {
+            channel.announce_position = false;
+            let more = channel.tell_most(self.store.has());
+            channel.announce_at = more.then(|| now + LIVE_LAZY_DELAY);
+            return;
+        }
         channel.announce_at = None;
         channel.soon = ChunkMap::new();
         channel.soon_at = None;
-        channel.last_announced = now;
         let fresh = core::mem::take(&mut channel.unannounced);
         let position = core::mem::take(&mut channel.announce_position);
         channel.tell(&fresh, position, self.store.has());
@@ -231,19 +284,20 @@ impl Swarm {
         self.tell_next(now);
         let mut next = self.channels.keys().next();
         while let Some(link) = next {
-            let due = self
+            let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
+            if self
                 .channels
                 .get(link)
-                .is_some_and(|channel| channel.announce_at.is_some_and(|due| due <= now));
-            if due {
-                self.announce_fresh(link, now);
-            }
-            let soon = self
-                .channels
-                .get(link)
-                .is_some_and(|channel| channel.soon_at.is_some_and(|due| due <= now));
-            if soon {
+                .is_some_and(|channel| is_due(channel.soon_at))
+            {
                 self.announce_soon(link);
+            }
+            // What goes out anyway takes a HAVE along: it needs no datagram of its own then.
+            let few = self.tells_few();
+            let along = |channel: &Channel| few && channel.has_control() && !channel.unannounced.is_empty();
+            let channel = self.channels.get(link);
+            if channel.is_some_and(|channel| is_due(channel.announce_at) || along(channel)) {
+                self.announce_fresh(link, now);
             }
             self.flush_channel(link, now);
             next = self
@@ -275,6 +329,7 @@ impl Swarm {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{live_swarm, neighbour};
     use super::*;
     use crate::datagram::Messages;
     use crate::{Hash, PeerId, SegmentTable, SwarmMetadata, segment_table::Segment};
@@ -287,8 +342,11 @@ mod tests {
         map
     }
 
-    #[test]
-    fn a_chunk_is_told_with_its_interval_once() {
+    fn range(start: u32, end: u32) -> ChunkRange {
+        ChunkRange::new(start, end).unwrap()
+    }
+
+    fn channel() -> Channel {
         let segments = vec![Segment {
             size: 32_000,
             root: Hash::of_chunk(b"x"),
@@ -297,19 +355,110 @@ mod tests {
         let metadata = SwarmMetadata::new(table.swarm_id(), 1000, 5, table).unwrap();
         let mut channel = Channel::new(&metadata, LinkId(1), PeerId([0; 32]), 7, Timestamp(0));
         channel.remote = Some(9);
+        channel
+    }
+
+    fn said(channel: &mut Channel) -> Vec<Message> {
+        let datagram = channel.take_control(Timestamp(0)).unwrap();
+        Messages::new(datagram, channel.format)
+            .map(Result::unwrap)
+            .collect()
+    }
+
+    #[test]
+    fn a_chunk_is_told_with_its_interval_once() {
+        let mut channel = channel();
         channel.has = map(&[(20, 20)]);
         channel.unannounced = map(&[(2, 6), (12, 12)]);
         // 4 and 6 are in one interval, 20 is there, 25 went.
         let chunks = map(&[(4, 4), (6, 6), (20, 20), (25, 25)]);
         channel.tell(&chunks, false, &map(&[(1, 7), (10, 12), (20, 21)]));
-        let datagram = channel.take_control(Timestamp(0)).unwrap();
-        let said: Vec<Message> = Messages::new(datagram, channel.format)
-            .map(Result::unwrap)
-            .collect();
-        assert_eq!(said, [Message::Have(ChunkRange::new(1, 7).unwrap())]);
+        assert_eq!(said(&mut channel), [Message::Have(range(1, 7))]);
         assert_eq!(channel.unannounced, map(&[(12, 12)]));
         // Where it is told of our position, it is told what it has.
         channel.tell(&map(&[(20, 20)]), true, &map(&[(20, 21)]));
         assert!(channel.take_control(Timestamp(0)).is_some());
+    }
+
+    #[test]
+    fn of_several_intervals_the_one_with_most_is_told_first() {
+        let mut channel = channel();
+        channel.unannounced = map(&[(2, 2), (5, 5), (7, 8), (25, 25)]);
+        channel.soon = map(&[(2, 2), (7, 7)]);
+        // 25 went.
+        let ours = map(&[(1, 3), (5, 9)]);
+        assert!(channel.tell_most(&ours));
+        assert_eq!(said(&mut channel), [Message::Have(range(5, 9))]);
+        assert_eq!(
+            (&channel.unannounced, &channel.soon),
+            (&map(&[(2, 2), (25, 25)]), &map(&[(2, 2)]))
+        );
+        assert!(channel.tell_most(&ours));
+        assert_eq!(said(&mut channel), [Message::Have(range(1, 3))]);
+        assert!(channel.soon.is_empty());
+        assert!(channel.tell_most(&ours));
+        assert!(!channel.has_control());
+    }
+
+    const NOW: Timestamp = Timestamp(100_000_000);
+
+    /// How many neighbours of a live swarm are told at once of chunk 3, which so many have, while it is asked for so many.
+    fn told_at_once(having: usize, asked: usize) -> usize {
+        let mut swarm = live_swarm();
+        for n in 0..12 {
+            let has = (n < having).then_some(range(3, 3));
+            let channel = neighbour(&mut swarm, 0, has);
+            if n < asked {
+                channel.enqueue_upload(range(7, 7), NOW);
+            }
+        }
+        swarm.store.insert(3, bytes::Bytes::new(), 1000, 0, NOW);
+        swarm.announce(3, false, NOW);
+        let waits =
+            |channel: &&Channel| channel.unannounced == map(&[(3, 3)]) && channel.announce_at.is_some();
+        assert_eq!(swarm.channels.values().filter(waits).count(), 12 - having);
+        let soon = |channel: &&Channel| channel.soon == map(&[(3, 3)]) && channel.soon_at.is_some();
+        swarm.channels.values().filter(soon).count()
+    }
+
+    #[test]
+    fn of_a_live_chunk_that_is_new_more_hear_at_once_than_of_others() {
+        assert_eq!(told_at_once(0, 0), FANOUT_FIRST);
+        assert_eq!(told_at_once(1, 0), FANOUT);
+        assert_eq!(told_at_once(1, BUSY - 1), FANOUT);
+        // Who is asked for enough tells nobody, but of what only it has.
+        assert_eq!(told_at_once(1, BUSY), 0);
+        assert_eq!(told_at_once(0, BUSY), FANOUT_FIRST);
+        assert_eq!(told_at_once(11, 0), 1);
+    }
+
+    #[test]
+    fn what_goes_out_anyway_takes_a_have_along() {
+        let mut swarm = live_swarm();
+        for _ in 0..6 {
+            neighbour(&mut swarm, 0, None);
+        }
+        for chunk in [3, 4, 7] {
+            swarm.store.insert(chunk, bytes::Bytes::new(), 1000, 0, NOW);
+            swarm.announce(chunk, false, NOW);
+        }
+        let asked = swarm.channels.get_mut(LinkId(2)).unwrap();
+        asked.queue(&Message::Request(range(9, 9)));
+        swarm.flush(NOW);
+        let format = swarm.channels.values().next().unwrap().format;
+        let sent: Vec<(LinkId, Vec<Message>)> = core::iter::from_fn(|| swarm.poll_output())
+            .filter_map(|output| match output {
+                Output::Transmit { link, datagram, .. } => {
+                    let messages = Messages::new(datagram, format).map(Result::unwrap);
+                    Some((link, messages.collect()))
+                }
+                _ => None,
+            })
+            .collect();
+        let both = vec![Message::Request(range(9, 9)), Message::Have(range(3, 4))];
+        assert_eq!(sent, [(LinkId(2), both)]);
+        let left = swarm.channels.get(LinkId(2)).unwrap();
+        assert_eq!(left.unannounced, map(&[(7, 7)]));
+        assert_eq!(left.announce_at, Some(NOW + LIVE_LAZY_DELAY));
     }
 }

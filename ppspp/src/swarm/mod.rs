@@ -9,6 +9,8 @@
 mod announcing;
 mod exchange;
 mod fetching;
+#[cfg(test)]
+mod fixture;
 mod handshake;
 mod live;
 mod receiving;

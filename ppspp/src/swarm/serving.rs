@@ -233,38 +233,12 @@ impl Swarm {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture;
     use super::*;
-    use crate::channel::{Channel, State};
-    use crate::live::{LiveKey, SignatureAlgorithm};
-    use crate::metadata::Live;
-    use crate::options::IntegrityMethod;
-    use crate::{Config, PeerId, SwarmMetadata};
-    use core::time::Duration;
 
-    /// Chunks 0 to 15 are one segment.
-    fn swarm() -> Swarm {
-        let live = Live {
-            integrity: IntegrityMethod::UnifiedMerkleTree,
-            discard_window: 10,
-            segment_duration: Duration::from_secs(2),
-        };
-        let key = LiveKey::new(SignatureAlgorithm::Ed25519, &[7; 32]).unwrap();
-        let metadata = SwarmMetadata::live(key, 1000, 4, live).unwrap();
-        Swarm::new(Config::new(PeerId([9; 32]), 1), metadata)
-    }
-
-    /// A neighbour that has given so many bytes since the beginning, has a run of chunks, and waits for a chunk.
+    /// A neighbour that waits for a chunk.
     fn neighbour(swarm: &mut Swarm, gave: u64, has: Option<ChunkRange>, wants: u32, since: Timestamp) {
-        let n = swarm.channels.len() as u32;
-        let metadata = &swarm.metadata;
-        let mut channel = Channel::new(metadata, LinkId(n), PeerId([n as u8; 32]), n + 1, Timestamp(0));
-        channel.state = State::Open;
-        channel.received_bytes = gave;
-        if let Some(run) = has {
-            channel.has.insert(run);
-        }
-        channel.enqueue_upload(ChunkRange::one(wants), since);
-        swarm.channels.insert(LinkId(n), channel);
+        fixture::neighbour(swarm, gave, has).enqueue_upload(ChunkRange::one(wants), since);
     }
 
     const NOW: Timestamp = Timestamp(100_000_000);
@@ -275,7 +249,7 @@ mod tests {
 
     #[test]
     fn who_gave_most_is_served_first_and_the_others_in_time() {
-        let mut swarm = swarm();
+        let mut swarm = fixture::live_swarm();
         let all = ChunkRange::new(0, 5);
         for (gave, waits) in [(100_000, 1), (900_000, 1), (0, 1), (50_000, 12)] {
             neighbour(&mut swarm, gave, all, 7, ago(waits));
@@ -291,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_chunk_that_hardly_anybody_has_goes_first() {
-        let mut swarm = swarm();
+        let mut swarm = fixture::live_swarm();
         // Chunk 3 is common, chunk 8 nearly new.
         for _ in 0..4 {
             neighbour(&mut swarm, 900_000, ChunkRange::new(3, 3), 4, ago(9));
@@ -312,7 +286,7 @@ mod tests {
 
     #[test]
     fn of_a_flood_of_requests_only_the_first_count() {
-        let mut swarm = swarm();
+        let mut swarm = fixture::live_swarm();
         let all = ChunkRange::new(0, 5);
         neighbour(&mut swarm, 900_000, all, 7, ago(1));
         neighbour(&mut swarm, 900_000, all, 7, ago(2));
@@ -325,6 +299,6 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_nothing() {
-        assert_eq!(swarm().next_in_turn(NOW), None);
+        assert_eq!(fixture::live_swarm().next_in_turn(NOW), None);
     }
 }

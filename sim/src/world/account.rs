@@ -17,6 +17,14 @@ const SETTLED_S: f64 = 20.0;
 /// Segments between a live stream's edge and those that all have played.
 const PLAYED_SEGMENTS: u64 = 4;
 
+/// What had been sent on control lanes by some time, and for how many neighbours.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signalled {
+    control: Control,
+    /// Time of all links together, microseconds.
+    neighbour_us: u64,
+}
+
 impl World {
     /// The figures, after [`World::run`].
     pub fn report(&self) -> Report {
@@ -78,18 +86,37 @@ impl World {
         quality
     }
 
+    /// When the last that arrives is a viewer like the others.
+    pub(super) fn settled_at(&self) -> Timestamp {
+        START + Duration::from_secs_f64(self.scenario.viewers.arrive_within_s + SETTLED_S)
+    }
+
+    /// What has been sent on control lanes until now.
+    pub(super) fn signalled_so_far(&self) -> Signalled {
+        let mut signalled = Signalled::default();
+        for peer in &self.peers {
+            signalled.control.add(&peer.account.control);
+            let open = peer.links.iter().map(|link| self.now.since(link.since));
+            let open_us: u64 = open.map(|since| since.as_micros() as u64).sum();
+            signalled.neighbour_us += peer.account.neighbour_us + open_us;
+        }
+        signalled
+    }
+
     /// A live stream's segments that were published when everybody had arrived and started, and played before the end.
     fn steady_segments(&self) -> core::ops::Range<u32> {
         if !self.content.is_live() {
             return 0..self.content.segments();
         }
-        let arrived = START + Duration::from_secs_f64(self.scenario.viewers.arrive_within_s + SETTLED_S);
         let played = Timestamp(
             self.until
                 .0
                 .saturating_sub(PLAYED_SEGMENTS * self.content.segment_us()),
         );
-        let (first, last) = (self.content.listed(arrived).1, self.content.listed(played).1);
+        let (first, last) = (
+            self.content.listed(self.settled_at()).1,
+            self.content.listed(played).1,
+        );
         first..last.max(first)
     }
 
@@ -133,18 +160,19 @@ impl World {
                 .filter(|(_, viewer)| viewer.cheat == Cheat::None)
                 .map(|(peer, _)| peer.account.uploaded as f64)
         };
-        let open_us: u64 = self
-            .peers
-            .iter()
-            .flat_map(|peer| &peer.links)
-            .map(|link| self.now.since(link.since).as_micros() as u64)
-            .sum();
-        let neighbour_us = (sum(|account| account.neighbour_us) + open_us) as f64;
+        let Signalled {
+            control,
+            neighbour_us,
+        } = self.signalled_so_far();
+        let per_neighbour_minute = |bytes: u64, us: u64| ratio(bytes as f64 * 60e6, us as f64);
+        let settled = self.settled.unwrap_or(Signalled {
+            control,
+            neighbour_us,
+        });
+        let steady_control = control.since(&settled.control);
+        let steady_us = neighbour_us - settled.neighbour_us;
         let presence: u64 = (0..self.peers.len()).map(|who| self.presence(who)).sum();
         let links = sum(|account| u64::from(account.links)) as f64 / 2.0;
-        let mut control = Control::default();
-        let accounts = self.peers.iter().map(|peer| &peer.account.control);
-        accounts.for_each(|sent| control.add(sent));
         let dials_failed = sum(|account| u64::from(account.dials_failed)) as f64;
         Traffic {
             origin_bytes,
@@ -162,10 +190,15 @@ impl World {
                 honest().sum::<f64>() / honest().count().max(1) as f64,
             ),
             control_share: ratio(control.bytes as f64, p2p_bytes as f64),
-            have_per_neighbour_minute: ratio(control.have as f64 * 60e6, neighbour_us),
-            control_per_neighbour_minute: ratio(control.bytes as f64 * 60e6, neighbour_us),
+            have_per_neighbour_minute: per_neighbour_minute(control.have, neighbour_us),
+            control_per_neighbour_minute: per_neighbour_minute(control.bytes, neighbour_us),
+            control_per_neighbour_minute_steady: per_neighbour_minute(steady_control.bytes, steady_us),
+            availability_per_neighbour_minute_steady: per_neighbour_minute(
+                steady_control.availability(),
+                steady_us,
+            ),
             control,
-            neighbours_mean: ratio(neighbour_us, presence as f64),
+            neighbours_mean: ratio(neighbour_us as f64, presence as f64),
             dials_failed: ratio(dials_failed, dials_failed + links),
             p2p_share_honest: self.p2p_share_of(Cheat::None),
             p2p_share_free_riders: self.p2p_share_of(Cheat::FreeRider),

@@ -109,6 +109,8 @@ enum Event {
         segment: u32,
         proof: Option<Bytes>,
     },
+    /// Everybody has arrived.
+    Settled,
     TrackerTimer,
     TrackerDies,
     TrackerRevives,
@@ -144,6 +146,8 @@ pub struct World {
     nexts: Vec<Next>,
     /// Honest viewers that were banned by somebody.
     honest_banned: u32,
+    /// What had been signalled when everybody had arrived.
+    settled: Option<account::Signalled>,
 }
 
 impl World {
@@ -213,12 +217,14 @@ impl World {
             actions: Vec::new(),
             nexts: Vec::new(),
             honest_banned: 0,
+            settled: None,
         })
     }
 
     /// Runs to the scenario's end, or until nothing is left to happen. `progress` is told the time that has passed
     /// now and then.
     pub fn run(&mut self, mut progress: impl FnMut(Duration)) {
+        self.queue.push(self.settled_at(), Event::Settled);
         let mut told = START;
         while let Some((now, event)) = self.queue.pop(self.until) {
             self.now = now;
@@ -283,6 +289,7 @@ impl World {
                 self.swarm_input(viewer, Input::Proof { segment, proof });
                 self.settle(viewer);
             }
+            Event::Settled => self.settled = Some(self.signalled_so_far()),
             Event::TrackerTimer => self.tracker_timeout(),
             Event::TrackerDies => self.tracker_dies(),
             Event::TrackerRevives => self.tracker.revive(),

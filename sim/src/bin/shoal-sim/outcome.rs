@@ -116,9 +116,12 @@ impl Outcome {
             })
             .collect();
         println!(
-            "{}: control lane, {:.0} bytes for a neighbour in a minute, {:.0} in a datagram: {}",
+            "{}: control lane, {:.0} bytes for a neighbour in a minute (steady {:.0}, without requests {:.0}), {:.0} in a \
+             datagram: {}",
             self.name,
             traffic.control_per_neighbour_minute,
+            traffic.control_per_neighbour_minute_steady,
+            traffic.availability_per_neighbour_minute_steady,
             control.bytes as f64 / control.datagrams.max(1) as f64,
             parts.join(", ")
         );

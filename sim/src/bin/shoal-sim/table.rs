@@ -92,6 +92,16 @@ fn table(outcomes: &[Outcome]) -> String {
     row("HAVE bytes for a neighbour in a minute", &|o| {
         format!("{:.0}", o.hybrid.traffic.have_per_neighbour_minute)
     });
+    row(
+        "control lane for a neighbour in a minute once all have arrived, without requests (with them), bytes",
+        &|o| {
+            let traffic = &o.hybrid.traffic;
+            format!(
+                "{:.0} ({:.0})",
+                traffic.availability_per_neighbour_minute_steady, traffic.control_per_neighbour_minute_steady
+            )
+        },
+    );
     row("neighbours, mean", &|o| {
         format!("{:.1}", o.hybrid.traffic.neighbours_mean)
     });
