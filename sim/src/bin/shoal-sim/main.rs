@@ -5,6 +5,7 @@ mod plot;
 mod table;
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -38,15 +39,23 @@ struct Cli {
 fn run(path: &Path, cli: &Cli) -> Result<()> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     if cli.log_hash {
-        println!("{}", shoal_sim::run(&text, cli.seed)?.log_hash);
-        return Ok(());
+        return Ok(writeln!(
+            io::stdout(),
+            "{}",
+            shoal_sim::run(&text, cli.seed)?.log_hash
+        )?);
     }
     let outcome =
         Outcome::run(&text, cli.seed, !cli.no_baselines).with_context(|| path.display().to_string())?;
-    outcome.print();
-    let Some(out) = cli.out.as_ref().filter(|_| !cli.no_baselines) else {
-        return Ok(());
-    };
+    if let Some(out) = cli.out.as_ref().filter(|_| !cli.no_baselines) {
+        keep(&outcome, path, out)?;
+    }
+    // A run may have taken hours: it is kept before anybody is told of it who may have gone.
+    Ok(writeln!(io::stdout(), "{}", outcome.lines().join("\n"))?)
+}
+
+/// Results and plots, in a folder.
+fn keep(outcome: &Outcome, path: &Path, out: &Path) -> Result<()> {
     ensure!(
         path.file_stem().is_some_and(|stem| *stem == *outcome.name),
         "{}: the scenario's name is {}",
@@ -55,9 +64,9 @@ fn run(path: &Path, cli: &Cli) -> Result<()> {
     );
     fs::create_dir_all(out)?;
     let file = out.join(format!("{}.json", outcome.name));
-    fs::write(&file, serde_json::to_string_pretty(&outcome)? + "\n")?;
-    plot::start_up(&outcome, &out.join(format!("{}-start-up.svg", outcome.name)))?;
-    plot::copies(&outcome, &out.join(format!("{}-copies.svg", outcome.name)))
+    fs::write(&file, serde_json::to_string_pretty(outcome)? + "\n")?;
+    plot::start_up(outcome, &out.join(format!("{}-start-up.svg", outcome.name)))?;
+    plot::copies(outcome, &out.join(format!("{}-copies.svg", outcome.name)))
 }
 
 fn main() -> Result<()> {

@@ -60,8 +60,9 @@ impl Outcome {
         })
     }
 
-    /// One line for each run.
-    pub fn print(&self) {
+    /// A line for each run, and what there is to say of the one with peers.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         let runs = [
             ("peers", Some(&self.hybrid)),
             ("plain HTTP", self.plain.as_ref()),
@@ -71,7 +72,7 @@ impl Outcome {
             let Some(Report { quality, traffic, .. }) = report else {
                 continue;
             };
-            println!(
+            lines.push(format!(
                 "{} ({name}): start-up {:.0} ms, 95 % within {:.0} ms, {} never; stalled {:.3} %; origin {:.2} % of \
                  bytes, {:.1} copies of a segment ({:.1} steady); log {}",
                 self.name,
@@ -83,10 +84,10 @@ impl Outcome {
                 traffic.origin_copies,
                 traffic.origin_copies_steady,
                 report.map_or("", |report| &report.log_hash),
-            );
+            ));
         }
         let traffic = &self.hybrid.traffic;
-        println!(
+        lines.push(format!(
             "{}: discarded {:.2} % from peers, {:.2} % from the origin; control {:.3} %, HAVE {:.0} bytes for a \
              neighbour in a minute; {:.1} neighbours, {:.0} % of dials failed; busiest upload {:.1} means; {} refused, \
              {} unproven, {} failed, {} bad, {} honest banned",
@@ -103,7 +104,7 @@ impl Outcome {
             traffic.failed_segments,
             traffic.bad_segments,
             traffic.honest_banned,
-        );
+        ));
         let control = &traffic.control;
         let parts: Vec<String> = control
             .by_message()
@@ -115,7 +116,7 @@ impl Outcome {
                 )
             })
             .collect();
-        println!(
+        lines.push(format!(
             "{}: control lane, {:.0} bytes for a neighbour in a minute (steady {:.0}, without requests {:.0}), {:.0} in a \
              datagram: {}",
             self.name,
@@ -124,11 +125,12 @@ impl Outcome {
             traffic.availability_per_neighbour_minute_steady,
             control.bytes as f64 / control.datagrams.max(1) as f64,
             parts.join(", ")
-        );
-        println!(
+        ));
+        lines.push(format!(
             "{}: {:.1} s of CPU time, {:.0} µs for a viewer's second, {} MiB",
             self.name, self.cost.cpu_s, self.cost.cpu_us_per_peer_second, self.cost.peak_mib
-        );
+        ));
+        lines
     }
 }
 
