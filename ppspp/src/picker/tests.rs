@@ -286,7 +286,13 @@ fn a_part_is_fetched_in_two_runs_at_a_time_and_only_what_nobody_has() {
     };
     assert_eq!((one.count(), other.count()), (1, 1));
     assert_eq!((one.start() % 2, other.start()), (0, one.start() + 2));
-    // Not even the proof.
+    // Not even the proof, where others have this peer's own part.
+    let Some(Decision::Fetch(0, part)) = fetched_by_turn(5, u32::MAX, 10).last().copied() else {
+        panic!("no part is fetched");
+    };
+    assert_eq!(part.count(), 8);
+    let part: Vec<u32> = part.chunks().collect();
+    assert_eq!(fetched_beside(&part, 5, u32::MAX, &waited_for(10)), []);
     let all: Vec<u32> = (0..32).collect();
     assert_eq!(fetched_beside(&all, 5, u32::MAX, &waited_for(10)), []);
 }

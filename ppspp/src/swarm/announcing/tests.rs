@@ -114,6 +114,8 @@ fn what_goes_out_anyway_takes_a_have_along() {
     }
     let asked = swarm.channels.get_mut(LinkId(2)).unwrap();
     asked.queue(&Message::Request(range(9, 9)));
+    // From when there were fewer neighbours.
+    asked.announce_position = true;
     swarm.flush(NOW);
     let format = swarm.channels.values().next().unwrap().format;
     let sent: Vec<(LinkId, Vec<Message>)> = core::iter::from_fn(|| swarm.poll_output())
@@ -130,4 +132,33 @@ fn what_goes_out_anyway_takes_a_have_along() {
     let left = swarm.channels.get(LinkId(2)).unwrap();
     assert_eq!(left.unannounced, map(&[(7, 7)]));
     assert_eq!(left.announce_at, Some(NOW + LIVE_LAZY_DELAY));
+    assert!(!left.announce_position);
+}
+
+#[test]
+fn one_by_one_hear_of_a_chunk_while_nothing_is_asked_for() {
+    let mut swarm = live_swarm();
+    for _ in 0..8 {
+        neighbour(&mut swarm, 0, None);
+    }
+    swarm.store.insert(3, bytes::Bytes::new(), 1000, 0, NOW);
+    swarm.announce(3, false, NOW);
+    let told = |swarm: &Swarm| {
+        let channels = swarm.channels.values();
+        channels.filter(|channel| channel.unannounced.is_empty()).count()
+    };
+    swarm.tell_next(NOW);
+    assert_eq!(told(&swarm), 0);
+    for n in 1..=2 {
+        swarm.tell_next(NOW + LIVE_PACE * n);
+        assert_eq!(told(&swarm), n as usize);
+    }
+    // As long as somebody waits for a chunk nobody else hears of it.
+    let asking = swarm.channels.get_mut(LinkId(0)).unwrap();
+    asking.enqueue_upload(range(7, 7), NOW);
+    swarm.tell_next(NOW + LIVE_PACE * 3);
+    assert_eq!(told(&swarm), 2);
+    swarm.channels.get_mut(LinkId(0)).unwrap().clear_uploads();
+    swarm.tell_next(NOW + LIVE_PACE * 4);
+    assert_eq!(told(&swarm), 3);
 }
