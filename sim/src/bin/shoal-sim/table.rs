@@ -96,10 +96,11 @@ fn table(outcomes: &[Outcome]) -> String {
         "control lane for a neighbour in a minute once all have arrived, without requests (with them), bytes",
         &|o| {
             let traffic = &o.hybrid.traffic;
-            format!(
-                "{:.0} ({:.0})",
-                traffic.availability_per_neighbour_minute_steady, traffic.control_per_neighbour_minute_steady
-            )
+            match traffic.availability_per_neighbour_minute_steady {
+                // Not measured yet.
+                0.0 => "–".to_owned(),
+                bytes => format!("{bytes:.0} ({:.0})", traffic.control_per_neighbour_minute_steady),
+            }
         },
     );
     row("neighbours, mean", &|o| {
