@@ -35,9 +35,9 @@ const LIVE_HAVE_GAP: Duration = Duration::from_millis(150);
 /// and else.
 const FANOUT_FIRST: usize = 4;
 const FANOUT: usize = 2;
-/// A peer that is asked for so many chunks as it is tells nobody at once of what others have, too.
+/// A peer of whom so many runs of chunks are asked tells nobody at once of what others have, too.
 const BUSY: usize = 3;
-/// The others hear of it after this at the latest.
+/// The others hear of it, or of an interval with more that they lack, after this at the latest.
 const LIVE_LAZY_DELAY: Duration = Duration::from_secs(4);
 /// While nothing is asked of this peer, one more neighbour hears of what it lacks this often.
 const LIVE_PACE: Duration = Duration::from_millis(100);

@@ -3,7 +3,6 @@
 use super::super::fixture::{live_swarm, neighbour};
 use super::*;
 use crate::datagram::Messages;
-use crate::{Hash, PeerId, SegmentTable, SwarmMetadata, segment_table::Segment};
 
 fn map(runs: &[(u32, u32)]) -> ChunkMap {
     let mut map = ChunkMap::new();
@@ -17,18 +16,6 @@ fn range(start: u32, end: u32) -> ChunkRange {
     ChunkRange::new(start, end).unwrap()
 }
 
-fn channel() -> Channel {
-    let segments = vec![Segment {
-        size: 32_000,
-        root: Hash::of_chunk(b"x"),
-    }];
-    let table = SegmentTable { segments };
-    let metadata = SwarmMetadata::new(table.swarm_id(), 1000, 5, table).unwrap();
-    let mut channel = Channel::new(&metadata, LinkId(1), PeerId([0; 32]), 7, Timestamp(0));
-    channel.remote = Some(9);
-    channel
-}
-
 fn said(channel: &mut Channel) -> Vec<Message> {
     let datagram = channel.take_control(Timestamp(0)).unwrap();
     Messages::new(datagram, channel.format)
@@ -38,13 +25,14 @@ fn said(channel: &mut Channel) -> Vec<Message> {
 
 #[test]
 fn a_chunk_is_told_with_its_interval_once() {
-    let mut channel = channel();
+    let mut swarm = live_swarm();
+    let channel = neighbour(&mut swarm, 0, None);
     channel.has = map(&[(20, 20)]);
     channel.unannounced = map(&[(2, 6), (12, 12)]);
     // 4 and 6 are in one interval, 20 is there, 25 went.
     let chunks = map(&[(4, 4), (6, 6), (20, 20), (25, 25)]);
     channel.tell(&chunks, false, &map(&[(1, 7), (10, 12), (20, 21)]));
-    assert_eq!(said(&mut channel), [Message::Have(range(1, 7))]);
+    assert_eq!(said(channel), [Message::Have(range(1, 7))]);
     assert_eq!(channel.unannounced, map(&[(12, 12)]));
     // Where it is told of our position, it is told what it has.
     channel.tell(&map(&[(20, 20)]), true, &map(&[(20, 21)]));
@@ -53,19 +41,20 @@ fn a_chunk_is_told_with_its_interval_once() {
 
 #[test]
 fn of_several_intervals_the_one_with_most_is_told_first() {
-    let mut channel = channel();
+    let mut swarm = live_swarm();
+    let channel = neighbour(&mut swarm, 0, None);
     channel.unannounced = map(&[(2, 2), (5, 5), (7, 8), (25, 25)]);
     channel.soon = map(&[(2, 2), (7, 7)]);
     // 25 went.
     let ours = map(&[(1, 3), (5, 9)]);
     assert!(channel.tell_most(&ours));
-    assert_eq!(said(&mut channel), [Message::Have(range(5, 9))]);
+    assert_eq!(said(channel), [Message::Have(range(5, 9))]);
     assert_eq!(
         (&channel.unannounced, &channel.soon),
         (&map(&[(2, 2), (25, 25)]), &map(&[(2, 2)]))
     );
     assert!(channel.tell_most(&ours));
-    assert_eq!(said(&mut channel), [Message::Have(range(1, 3))]);
+    assert_eq!(said(channel), [Message::Have(range(1, 3))]);
     assert!(channel.soon.is_empty());
     assert!(channel.tell_most(&ours));
     assert!(!channel.has_control());
