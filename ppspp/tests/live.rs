@@ -471,6 +471,27 @@ fn a_part_that_came_before_its_proof_is_verified_with_it() {
 }
 
 #[test]
+fn a_munro_that_comes_while_a_proof_is_on_its_way_lets_it_come_once() {
+    let mut world = world(IntegrityMethod::UnifiedMerkleTree);
+    world.live.as_mut().unwrap().proof_latency = Duration::from_millis(900);
+    let viewer = elected(&mut world);
+    wants(&mut world, viewer);
+    while world.nodes[viewer].proofs.is_empty() {
+        world.run_for(Duration::from_millis(10));
+    }
+    let time = world.signed_at(WANTED);
+    Puppet::new(&mut world, viewer, 9).show(&mut world, viewer, WANTED, time, 0);
+    let node = &world.nodes[viewer];
+    assert!(node.swarm.segments().munro(WANTED).is_some());
+    assert_eq!(node.swarm.segments().size(WANTED), None);
+    world.run_for(Duration::from_secs(2));
+    let node = &world.nodes[viewer];
+    assert!(!node.swarm.has().is_empty());
+    assert_eq!(node.swarm.segments().size(WANTED), Some(size(&world)));
+    assert_eq!(node.proofs, [WANTED]);
+}
+
+#[test]
 fn hashes_that_are_not_the_segments_teach_nothing() {
     for proofs in [Proofs::OfOther, Proofs::Leafless, Proofs::OtherLeaves] {
         for known_before in [true, false] {

@@ -45,6 +45,18 @@ const LIVE_PACE: Duration = Duration::from_millis(100);
 const LAZY_DELAY: Duration = Duration::from_secs(2);
 
 impl Channel {
+    /// It has these chunks, or has been told of them: no HAVE is due for them.
+    pub(super) fn needs_no_have(&mut self, chunks: ChunkRange) {
+        self.unannounced.remove(chunks);
+        self.soon.remove(chunks);
+        if self.soon.is_empty() {
+            self.soon_at = None;
+        }
+        if self.unannounced.is_empty() {
+            self.announce_at = None;
+        }
+    }
+
     /// HAVE for these chunks, unless it has them: each with the largest complete interval around it (RFC 7574 §8.7), which
     /// spares a HAVE for the others of that interval later. `position`: the last even if it has them.
     fn tell(&mut self, chunks: &ChunkMap, position: bool, ours: &ChunkMap) {
@@ -57,8 +69,7 @@ impl Channel {
             // Runs with a hole that has been filled since are one interval now.
             if told != Some(interval) && !known {
                 self.queue(&Message::Have(interval));
-                self.unannounced.remove(interval);
-                self.soon.remove(interval);
+                self.needs_no_have(interval);
                 told = Some(interval);
             }
         }
@@ -82,8 +93,7 @@ impl Channel {
         }
         if let Some((_, interval)) = most {
             self.queue(&Message::Have(interval));
-            self.unannounced.remove(interval);
-            self.soon.remove(interval);
+            self.needs_no_have(interval);
         }
         !self.unannounced.is_empty()
     }
@@ -224,9 +234,6 @@ impl Swarm {
         channel.soon_at = None;
         let soon = core::mem::take(&mut channel.soon);
         channel.tell(&soon, false, self.store.has());
-        if channel.unannounced.is_empty() {
-            channel.announce_at = None;
-        }
     }
 
     /// Whom to tell at once: others each time, of those that might ask.

@@ -49,6 +49,12 @@ struct ProofState {
     retry_at: Option<Timestamp>,
 }
 
+impl ProofState {
+    fn is_on_its_way(&self) -> bool {
+        self.failures < PROOF_ATTEMPTS && self.retry_at.is_none()
+    }
+}
+
 impl Swarm {
     pub(super) fn is_sign_all(&self) -> bool {
         Segments::signs_all(&self.metadata)
@@ -238,7 +244,12 @@ impl Swarm {
         if let Some(extent) = &claim.extent {
             self.tree.learn(&self.segments, extent);
         }
-        self.live.proofs.remove(segment);
+        // A proof that is on its way has the hashes of all chunks, too: it is not to be asked for once more.
+        let proven = claim.size.is_some();
+        let asked = self.live.proofs.get(segment);
+        if proven || !asked.is_some_and(ProofState::is_on_its_way) {
+            self.live.proofs.remove(segment);
+        }
         if before.is_none_or(|before| before < segment) {
             self.discard_old(segment);
         }

@@ -142,14 +142,7 @@ impl Swarm {
         if let Some(live) = self.metadata.live_settings() {
             // What it has by now need not be announced to it, but where we are.
             if !channel.announce_position {
-                channel.unannounced.remove(range);
-                channel.soon.remove(range);
-                if channel.soon.is_empty() {
-                    channel.soon_at = None;
-                }
-                if channel.unannounced.is_empty() {
-                    channel.announce_at = None;
-                }
+                channel.needs_no_have(range);
             }
             let complete = self
                 .segments
