@@ -81,6 +81,7 @@ enum Operation {
     OriginEnds {
         who: bool,
         well: bool,
+        whole: bool,
     },
     Proof {
         who: bool,
@@ -377,13 +378,13 @@ impl World {
                 let (fetch, data) = (*fetch, data.into());
                 self.input(who, Input::OriginData { fetch, data });
             }
-            Operation::OriginEnds { who, well } => {
+            Operation::OriginEnds { who, well, whole } => {
                 let who = usize::from(who);
                 let Some((fetch, _, start, end)) = self.nodes[who].fetches.pop_front() else {
                     return;
                 };
                 let input = if well && start == end {
-                    Input::OriginEnd { fetch }
+                    Input::OriginEnd { fetch, whole }
                 } else {
                     Input::OriginFailed { fetch }
                 };

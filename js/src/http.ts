@@ -24,6 +24,14 @@ export class HttpError extends Error {
 /** The answer is larger than the caller's limit. */
 export class TooLargeError extends Error {}
 
+/** How a body came. */
+export interface Arrival {
+  /** The URL that answered, after redirects. */
+  url: string;
+  /** The whole body came, though a range of it was asked for. */
+  whole: boolean;
+}
+
 /** An answer's body, and the URL that answered after redirects. */
 export interface Answer {
   bytes: Uint8Array<ArrayBuffer>;
@@ -33,7 +41,7 @@ export interface Answer {
 /**
  * Hands the body of `url`, or exactly its bytes `range`, to `onData`, piece by piece as they arrive: also when the server
  * ignores the range and answers with the whole file. `fresh`: the cache asks the server if what it has is still right, for
- * what is loaded again because it changes. Resolves with the URL that answered.
+ * what is loaded again because it changes. Resolves once all of it has been handed out.
  *
  * @throws `HttpError`; an error named `AbortError` once the signal is aborted; what `onData` throws
  */
@@ -43,7 +51,7 @@ export async function stream(
   signal: AbortSignal,
   onData: (piece: Uint8Array<ArrayBuffer>) => void,
   fresh = false,
-): Promise<string> {
+): Promise<Arrival> {
   const failure = (what: string) => (error: unknown) => {
     throw signal.aborted
       ? new DOMException('the load was cancelled', 'AbortError')
@@ -73,7 +81,7 @@ export async function stream(
       if (piece.length) onData(piece);
     }
     if (range && wanted) throw new HttpError('the answer ended before the byte range');
-    return response.url || url;
+    return { url: response.url || url, whole: range !== undefined && status === 200 };
   } finally {
     // After a complete body this does nothing; otherwise it frees the connection.
     reader.cancel().catch(() => {});
@@ -106,7 +114,7 @@ export async function fetchBytes(
     bytes.set(piece, at);
     at += piece.length;
   }
-  return { bytes, url: answered };
+  return { bytes, url: answered.url };
 }
 
 /** A document as text (UTF-8; a byte order mark is removed), with the URL that its own URLs are relative to. */

@@ -81,6 +81,16 @@ describe('stream', () => {
     expect(pieces).toEqual([[4], [5, 6]]);
   });
 
+  it('tells if everything came though a range was asked for', async () => {
+    const whole = async (status: number, range?: ByteRange) => {
+      serve(status, {}, [0, 1, 2]);
+      return (await stream(URL_A, range, new AbortController().signal, () => {})).whole;
+    };
+    expect(await whole(200, [0, 3])).toBe(true);
+    expect(await whole(206, [0, 3])).toBe(false);
+    expect(await whole(200)).toBe(false);
+  });
+
   it('ends with the first error of whoever takes the pieces', async () => {
     const { cancelled } = serve(200, {}, [1], [2], [3]);
     const taker = () => {

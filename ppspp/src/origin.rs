@@ -66,6 +66,8 @@ pub(crate) struct Origin {
     waiting: ChunkMap,
     /// Live segments fetched whole before their munro was known: the last chunk of each, and since when.
     bodies: SortedMap<u32, (u32, Timestamp)>,
+    /// Has it ever sent all of a segment where a part was asked for?
+    pub(crate) gives_no_parts: bool,
 }
 
 impl Origin {

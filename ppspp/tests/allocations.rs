@@ -111,7 +111,7 @@ impl Side {
                     let end = (range.end as usize).min(bytes.len());
                     let data = Bytes::copy_from_slice(&bytes[range.start as usize..end]);
                     self.handle(now, Input::OriginData { fetch, data });
-                    self.handle(now, Input::OriginEnd { fetch });
+                    self.handle(now, Input::OriginEnd { fetch, whole: false });
                 }
             }
         }

@@ -449,6 +449,38 @@ fn whoever_fetches_a_part_asks_for_its_proof_once() {
 }
 
 #[test]
+fn an_origin_seen_to_give_no_parts_is_asked_for_none() {
+    for gives_none in [false, true] {
+        let mut world = world(IntegrityMethod::UnifiedMerkleTree);
+        world.origin_whole = gives_none;
+        let viewer = elected(&mut world);
+        wants(&mut world, viewer);
+        world.run_for(Duration::from_secs(2));
+        assert!(world.nodes[viewer].fetched > 0);
+        let next = WANTED + 1..WANTED + 10;
+        for segment in next.clone() {
+            world.run_until(world.signed_at(segment));
+            let deadline = world.now + SOON;
+            world.input(viewer, Input::Demand { segment, deadline });
+        }
+        world.run_for(Duration::from_millis(1500));
+        let swarm = &world.nodes[viewer].swarm;
+        let begun = next.filter(|segment| {
+            let span = swarm.segments().span(*segment);
+            swarm
+                .has()
+                .runs()
+                .iter()
+                .any(|run| run.intersection(span).is_some())
+        });
+        let (whole, part): (Vec<u32>, Vec<u32>) =
+            begun.partition(|segment| swarm.read_segment(*segment).is_some());
+        assert_eq!(part.is_empty(), gives_none, "{part:?} in part, {whole:?} whole");
+        assert!(!gives_none || !whole.is_empty());
+    }
+}
+
+#[test]
 fn a_part_that_came_before_its_proof_is_verified_with_it() {
     let mut world = world(IntegrityMethod::UnifiedMerkleTree);
     world.live.as_mut().unwrap().proof_latency = Duration::from_millis(900);

@@ -399,7 +399,8 @@ impl<'a> Plan<'a> {
     }
 
     /// What it is up to this peer to fetch of a segment that no neighbour has. What is late is needed whole: who else has
-    /// a part of it may not be a neighbour, and its proof may never come. So is what failed: the origin may give no parts.
+    /// a part of it may not be a neighbour, and its proof may never come. So is what failed, and
+    /// everything of an origin that has been seen to send all of a segment where a part was asked for.
     fn ours(&self, segment: u32, demand: &Demand) -> Option<Part> {
         let late = demand.deadline <= self.now;
         let waited = self.now.since(demand.since);
@@ -440,7 +441,10 @@ impl<'a> Plan<'a> {
                 .channels
                 .values()
                 .any(|channel| has_any(&channel.has, span)),
-            whole: late || demand.has_failed() || self.is_too_large_for_parts(segment),
+            whole: late
+                || demand.has_failed()
+                || self.view.origin.gives_no_parts
+                || self.is_too_large_for_parts(segment),
         };
         turn.part(self.view.me)
     }

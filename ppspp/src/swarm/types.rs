@@ -91,6 +91,8 @@ pub enum Input {
     OriginEnd {
         /// Which fetch.
         fetch: FetchId,
+        /// Did the origin send the whole segment where a part was asked for?
+        whole: bool,
     },
     /// An origin fetch ended without all its bytes.
     OriginFailed {

@@ -198,6 +198,8 @@ pub struct World {
     pub origin_rate: f64,
     /// The origin serves other bytes than the metadata promise.
     pub origin_corrupt: bool,
+    /// It sends all of a segment whatever is asked for, of which the driver passes on what was.
+    pub origin_whole: bool,
     pub control_bytes: u64,
     pub live: Option<Broadcast>,
     queue: BinaryHeap<Reverse<Scheduled>>,
@@ -245,6 +247,7 @@ impl World {
             segment_seconds: 2.0,
             origin_rate: 2e6,
             origin_corrupt: false,
+            origin_whole: false,
             control_bytes: 0,
             live: None,
             queue: BinaryHeap::new(),
@@ -678,7 +681,13 @@ impl World {
                 }
                 Pending::OriginEnd { to, fetch } => {
                     if !self.nodes[to].aborted.contains(&fetch) {
-                        self.input(to, Input::OriginEnd { fetch });
+                        self.input(
+                            to,
+                            Input::OriginEnd {
+                                fetch,
+                                whole: self.origin_whole,
+                            },
+                        );
                     }
                 }
                 Pending::Proof { to, segment } => {

@@ -240,7 +240,7 @@ impl World {
                 let fetch = FetchId(number);
                 self.swarm_input(who, Input::OriginData { fetch, data });
                 if reached == end {
-                    self.swarm_input(who, Input::OriginEnd { fetch });
+                    self.swarm_input(who, Input::OriginEnd { fetch, whole: false });
                 }
             }
             Some(Loader::Plain(loader)) => {

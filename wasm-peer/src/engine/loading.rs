@@ -399,7 +399,10 @@ impl Inner {
                 return;
             }
             let input = match result {
-                Ok(_) => Input::OriginEnd { fetch },
+                Ok(whole) => Input::OriginEnd {
+                    fetch,
+                    whole: whole.is_truthy(),
+                },
                 Err(failure) => {
                     stream.last_failure.replace(failure);
                     Input::OriginFailed { fetch }
