@@ -263,16 +263,16 @@ impl<'a> Plan<'a> {
         };
         let near = !demand.ahead && left <= lead.min(self.view.urgent_window);
         let urgent = near && (!self.is_starved() || some_have_it());
-        let origin_now = demand.retry_at <= self.now && self.fetches < URGENT_FETCHES;
+        let origin_now = demand.retry_at <= self.now && self.fetches < self.at_most(URGENT_FETCHES);
         if urgent && origin_now && self.peers_too_slow(segment, missing, bytes, left.max(fetch_time)) {
             if left <= HEDGE || unknown {
                 self.give_up_late(missing, left, unknown);
             }
             if unknown {
-                return self.fetch_all(segment, demand, URGENT_FETCHES);
+                return self.fetch_all(segment, demand, self.at_most(URGENT_FETCHES));
             }
             missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
-            self.fetch(segment, demand, missing, URGENT_FETCHES);
+            self.fetch(segment, demand, missing, self.at_most(URGENT_FETCHES));
             return;
         }
         if let Some(patience) = self.patience(demand) {
@@ -311,23 +311,33 @@ impl<'a> Plan<'a> {
             self.scratch.decisions.push(Decision::Prove(segment));
         }
         match chunks {
-            Some(_) => self.fetch(segment, demand, missing, CALM_FETCHES),
-            None if part == Part::WHOLE => self.fetch_all(segment, demand, CALM_FETCHES),
+            Some(_) => self.fetch(segment, demand, missing, self.at_most(CALM_FETCHES)),
+            None if part == Part::WHOLE => self.fetch_all(segment, demand, self.at_most(CALM_FETCHES)),
             // Where its parts are is said by the proof.
             None => {}
         }
     }
 
-    /// Does the origin give less than the stream needs, and are there peers who may be given it all the same? If
-    /// everybody asked it for everything then, nobody would have anything in time for anybody else.
-    fn is_starved(&self) -> bool {
-        let open = |channel: &Channel| channel.is_open() && !channel.choked;
+    /// Does the origin give less than the stream needs?
+    fn is_overloaded(&self) -> bool {
         // Fetches beside each other each get a part of what there is.
         let parts = (self.fetches as u32).max(1);
         self.view
             .live
             .is_some_and(|duration| self.segment_fetch() > duration * parts)
-            && self.view.channels.values().any(open)
+    }
+
+    /// The same, and are there peers who may be given it all the same? If everybody asked it for everything then, nobody
+    /// would have anything in time for anybody else.
+    fn is_starved(&self) -> bool {
+        let open = |channel: &Channel| channel.is_open() && !channel.choked;
+        self.is_overloaded() && self.view.channels.values().any(open)
+    }
+
+    /// Fetches at a time, `usual`ly. An origin that is overloaded is asked for one after the other, as players do it: what
+    /// more would bring to this one is taken from those who have nothing to play yet.
+    fn at_most(&self, usual: usize) -> usize {
+        if self.is_overloaded() { 1 } else { usual }
     }
 
     /// How long a segment of the usual size takes from the origin, as far as that is known.

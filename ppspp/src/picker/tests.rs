@@ -240,6 +240,25 @@ fn an_overloaded_origin_is_asked_by_a_few() {
     assert!(asks_origin(5000, &neighbours(&[(SLOW, &[], LONG)]), 10_000));
 }
 
+#[test]
+fn an_overloaded_origin_is_asked_for_one_after_the_other() {
+    let asks = |rate, under_way: u32| {
+        let mut origin = Origin::default();
+        origin.measure(rate, NOW);
+        for chunk in 0..under_way {
+            origin.start(0, ChunkRange::one(chunk), NOW);
+        }
+        let demand = Demand::new(NOW + Duration::from_secs(1), NOW);
+        let plan = |plan: &mut Plan<'_>| plan.segment(0, &demand);
+        let scratch = planned(&SortedMap::new(), &origin, 0, plan);
+        !scratch.decisions.is_empty()
+    };
+    assert!(asks(20_000, 1) && asks(20_000, 3) && !asks(20_000, 4));
+    assert!(asks(5000, 0) && !asks(5000, 1));
+    // What three share is a third of what it gives.
+    assert!(asks(5000, 3));
+}
+
 /// What is fetched by turn of a segment of so many layers that nobody has, needed in so many seconds, of an origin that
 /// gives so much a second.
 fn fetched_by_turn(bits: u8, rate: u32, left: u64) -> Vec<Decision> {
