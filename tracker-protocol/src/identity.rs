@@ -55,15 +55,9 @@ pub fn is_peer_id(text: &str) -> bool {
     text.len() == 64 && is_lower_hex(text)
 }
 
-/// May it be a peer ID of any kind? To RFC 7846 they are any strings; these have 1 to 256 bytes.
-pub fn is_any_peer_id(text: &str) -> bool {
-    (1..=256).contains(&text.len())
-}
-
-/// Has it the form of a swarm ID: 2 to 260 lower-case hex digits, an even number of them? Those of RFC 7574 have 40 (SHA-1
-/// root) or more; RFC 7846, to which they are any strings, has shorter ones in its examples.
+/// Has it the form of a swarm ID: 40 (SHA-1 root) to 260 lower-case hex digits, an even number of them?
 pub fn is_swarm_id(text: &str) -> bool {
-    (2..=260).contains(&text.len()) && text.len().is_multiple_of(2) && is_lower_hex(text)
+    (40..=260).contains(&text.len()) && text.len().is_multiple_of(2) && is_lower_hex(text)
 }
 
 /// The origin of a tracker's URL, as the proof of possession names it: scheme, host in lower case, and the port unless

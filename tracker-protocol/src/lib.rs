@@ -38,8 +38,8 @@ pub use chunk_map::{ChunkMap, MAX_MAP_RUNS, MapReport};
 pub use error::{DecodeError, EncodeError, ErrorCode, MemberError, SignalError};
 pub use event::{Bye, Config, Event, Hello, Limits};
 pub use identity::{
-    ECDSA_P256, KEY_BLOB_LEN, NONCE_LEN, auth_signing_input, decode_base64url, encode_base64url,
-    is_any_peer_id, is_peer_id, is_swarm_id, peer_id_of, to_hex, tracker_origin,
+    ECDSA_P256, KEY_BLOB_LEN, NONCE_LEN, auth_signing_input, decode_base64url, encode_base64url, is_peer_id,
+    is_swarm_id, peer_id_of, to_hex, tracker_origin,
 };
 pub use peer::{
     AbilityNat, AddressKind, AddressType, Connection, IpAddress, PeerAddr, PeerGroup, PeerInfo, PeerInfoExt,

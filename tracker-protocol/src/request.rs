@@ -12,8 +12,9 @@ use crate::signal::Signal;
 use crate::stat::Stat;
 use crate::status::PeerStatus;
 use crate::write::{Fields, Write, frame};
-use crate::{MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, VERSION, is_any_peer_id, is_swarm_id};
+use crate::{MAX_OFFERS, MAX_REQUEST_DEPTH, MAX_SWARMS, VERSION, is_swarm_id};
 
+const MAX_PEER_ID: usize = 256;
 const STREAM_STATS: &str = "STREAM_STATS";
 
 /// What to do with a swarm.
@@ -328,7 +329,7 @@ impl Request {
 
     fn read(message: &Members<'_>, transaction_id: &str) -> Self {
         let peer_id = message.text("peer_id");
-        if !is_any_peer_id(&peer_id) {
+        if peer_id.is_empty() || peer_id.len() > MAX_PEER_ID {
             message.refuse("peer_id", "not a peer ID");
         }
         let ext: RequestExt = message.object_or_default("ext");

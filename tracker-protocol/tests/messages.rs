@@ -287,7 +287,7 @@ fn malformed_requests_get_01_and_name_what_is_wrong() {
             "cert: missing",
         ),
         (
-            request(json!({"request_type":"CERT","cert":{"swarm_id":"674"}})).to_string(),
+            request(json!({"request_type":"CERT","cert":{"swarm_id":"67"}})).to_string(),
             "1",
             "swarm_id",
         ),

@@ -77,7 +77,7 @@ impl Access {
                 let file = config.allowed_swarms_file.as_deref();
                 let is_swarm = |line: &str| match is_swarm_id(line) {
                     true => None,
-                    false => Some("is not a swarm ID: 2 to 260 lower-case hex digits"),
+                    false => Some("is not a swarm ID: 40 to 260 lower-case hex digits"),
                 };
                 list("allowed_swarms_file", &config.allowed_swarms, file, is_swarm).map(Self::AllowList)
             }
@@ -110,11 +110,6 @@ impl Access {
             Self::Open | Self::AllowList(_) => Ok(None),
             Self::Token(rules) => Ok(Some(rules.verify(token, peer_id, audiences, now)?)),
         }
-    }
-
-    /// Is it by tokens that peers are let in?
-    pub(crate) fn takes_tokens(&self) -> bool {
-        matches!(self, Self::Token(_))
     }
 
     /// May a peer with this grant make this request at `now` (Unix seconds)? It may always leave.

@@ -2,9 +2,6 @@
 //!
 //! Every request carries its proof. What it signs is a nonce of an earlier answer: a request without a proof is
 //! answered 06 with one, and every other answer has the next.
-//!
-//! Peers that know no more than the RFC have no key. Where swarms are closed, the portal may give one an ID that is no key's
-//! and a token for it, which is all that it needs (RFC 6750, as RFC 7846 §6.1 suggests).
 
 use std::net::IpAddr;
 use std::sync::PoisonError;
@@ -12,7 +9,7 @@ use std::sync::PoisonError;
 use hyper::StatusCode;
 use rand::Rng;
 use tracker_protocol::{
-    ErrorCode, KEY_BLOB_LEN, NONCE_LEN, Request, Response, decode_base64url, encode_base64url, is_peer_id,
+    ErrorCode, KEY_BLOB_LEN, NONCE_LEN, Request, Response, decode_base64url, encode_base64url,
 };
 
 use crate::access::Denied;
@@ -64,11 +61,7 @@ pub(crate) fn answer(shared: &Shared, door: Door, from: IpAddr, bearer: Option<&
         let nonces = shared.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         encode_base64url(&nonces.make(now, random))
     };
-    let proof = match is_keyless(shared, bearer, &request) {
-        true => Ok(None),
-        false => prove(shared, door, &request).map(Some),
-    };
-    let key_blob = match proof {
+    let key_blob = match prove(shared, door, &request) {
         Ok(key_blob) => key_blob,
         Err(error) => {
             let id = &request.transaction_id;
@@ -96,9 +89,7 @@ pub(crate) fn answer(shared: &Shared, door: Door, from: IpAddr, bearer: Option<&
         response.ext.nonce = Some(next);
         return Answer::of(&response).counted(shared, kind);
     }
-    let certificates = key_blob.map_or_else(Vec::new, |key_blob| {
-        shared.certificates_for(&key_blob, grant.as_ref(), &request)
-    });
+    let certificates = shared.certificates_for(&key_blob, grant.as_ref(), &request);
     let answer = shared
         .registry()
         .post(now, from, &request, frame, &next, certificates);
@@ -131,14 +122,6 @@ enum Unproven {
     Auth(#[from] auth::AuthError),
     #[error("{0}")]
     Nonce(#[from] NonceError),
-}
-
-/// Does a peer without a key ask, that has a token instead? No ID of a key is anybody's by a token alone.
-fn is_keyless(shared: &Shared, bearer: Option<&str>, request: &Request) -> bool {
-    shared.front.access().takes_tokens()
-        && bearer.is_some()
-        && request.ext.auth.is_none()
-        && !is_peer_id(&request.peer_id)
 }
 
 /// Checks the proof of a request, and uses up its nonce. Returns the peer's key blob.

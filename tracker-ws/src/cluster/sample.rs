@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tracker_protocol::server::Timestamp;
 use tracker_protocol::{
     AbilityNat, AddressKind, AuxFrame, ChunkMap, FromTracker, MapReport, PeerGroup, PeerInfo, PeerMode,
-    PeerStatus, Response, SwarmResult, is_any_peer_id,
+    PeerStatus, Response, SwarmResult, is_peer_id,
 };
 
 use crate::cost_map::{CostMap, Place};
@@ -200,7 +200,7 @@ impl Sample {
         for info in infos {
             match grouped.last_mut() {
                 Some(last) if last[0].peer_id == info.peer_id => last.push(info),
-                _ if !is_any_peer_id(&info.peer_id) || !seen.insert(info.peer_id.clone()) => {
+                _ if !is_peer_id(&info.peer_id) || !seen.insert(info.peer_id.clone()) => {
                     return Err(SampleError::Member("list: not peer IDs, each once"));
                 }
                 _ => grouped.push(vec![info]),
@@ -382,7 +382,7 @@ mod tests {
             ("\"v\":1,", "\"v\":9,", "v: another version"),
             ("\"members\":2", "\"members\":1000000001", "members: too many"),
             (SWARM, &*peer_id_of(b"other"), "list: not of this swarm"),
-            (&*one, "", "list: not peer IDs, each once"),
+            (&*one, "x", "list: not peer IDs, each once"),
             ("192.0.2.0", "somewhere", "invalid IP address"),
             ("PPSPTrackerProtocol", "Else", "list: "),
             (
@@ -415,7 +415,7 @@ mod tests {
             let text: String = text.into_iter().collect();
             if let Ok(sample) = Sample::read(0, SWARM, &text, None) {
                 prop_assert!(sample.peers.len() <= SAMPLE_PEERS);
-                prop_assert!(sample.peers.iter().all(|peer| is_any_peer_id(&peer.id)));
+                prop_assert!(sample.peers.iter().all(|peer| is_peer_id(&peer.id)));
             }
         }
     }

@@ -35,7 +35,7 @@ impl Config {
             if !is_swarm_id(swarm) {
                 return invalid(
                     "allowed_swarms",
-                    format_args!("{swarm:.100}: not a swarm ID: 2 to 260 lower-case hex digits"),
+                    format_args!("{swarm:.100}: not a swarm ID: 40 to 260 lower-case hex digits"),
                 );
             }
         }

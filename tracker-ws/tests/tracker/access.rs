@@ -68,7 +68,7 @@ async fn the_list_is_read_again() {
     std::fs::write(&path, format!("{A}\nfilm\n")).unwrap();
     let error = reload.apply(config).unwrap_err();
     assert_eq!(error.key, "allowed_swarms_file");
-    let expected = "swarms.txt: line 2: film: is not a swarm ID: 2 to 260 lower-case hex digits";
+    let expected = "swarms.txt: line 2: film: is not a swarm ID: 40 to 260 lower-case hex digits";
     assert!(error.reason.ends_with(expected), "{error}");
 }
 

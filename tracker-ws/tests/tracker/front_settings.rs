@@ -150,7 +150,7 @@ async fn errors_in_the_file_name_the_place_and_the_key() {
         ),
         (
             short,
-            "tracker.toml:1:18: allowed_swarms: abc: not a swarm ID: 2 to 260 lower-case hex digits",
+            "tracker.toml:1:18: allowed_swarms: abc: not a swarm ID: 40 to 260 lower-case hex digits",
         ),
         (
             "swarm_policy = 'closed'\n",

@@ -95,7 +95,7 @@ pub fn claims(peer_id: &str) -> Value {
 }
 
 /// The claims with some that are others; null takes one away.
-pub fn with(mut claims: Value, others: &Value) -> Value {
+fn with(mut claims: Value, others: &Value) -> Value {
     for (name, value) in others.as_object().unwrap() {
         match value {
             Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
