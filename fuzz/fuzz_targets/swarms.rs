@@ -81,7 +81,7 @@ enum Operation {
     OriginEnds {
         who: bool,
         well: bool,
-        whole: bool,
+        range_ignored: bool,
     },
     Proof {
         who: bool,
@@ -378,13 +378,13 @@ impl World {
                 let (fetch, data) = (*fetch, data.into());
                 self.input(who, Input::OriginData { fetch, data });
             }
-            Operation::OriginEnds { who, well, whole } => {
+            Operation::OriginEnds { who, well, range_ignored } => {
                 let who = usize::from(who);
                 let Some((fetch, _, start, end)) = self.nodes[who].fetches.pop_front() else {
                     return;
                 };
                 let input = if well && start == end {
-                    Input::OriginEnd { fetch, whole }
+                    Input::OriginEnd { fetch, range_ignored }
                 } else {
                     Input::OriginFailed { fetch }
                 };

@@ -24,7 +24,7 @@ export function createPage(experience: () => Experience, onKey?: (key: Uint8Arra
       const range: [number, number] | undefined = start < 0 ? undefined : [start, end];
       return {
         done: onData
-          ? stream(url, range, abort.signal, onData).then(({ whole }) => whole)
+          ? stream(url, range, abort.signal, onData).then(({ rangeIgnored }) => rangeIgnored)
           : fetchBytes(url, range, limit, abort.signal).then(({ bytes }) => bytes),
         abort: () => abort.abort(),
       };

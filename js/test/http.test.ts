@@ -56,6 +56,14 @@ describe('fetchBytes', () => {
     await expect(load([4, 7])).rejects.toThrow('the answer ended before the byte range');
   });
 
+  it('takes all that follows', async () => {
+    const { fetch } = serve(206, {}, [4, 5], [6]);
+    expect(await load([4, Number.POSITIVE_INFINITY])).toEqual([4, 5, 6]);
+    expect(fetch.mock.calls[0]?.[1]).toMatchObject({ headers: { Range: 'bytes=4-' } });
+    serve(200, {}, [0, 1, 2, 3, 4], [5, 6]);
+    expect(await load([4, Number.POSITIVE_INFINITY])).toEqual([4, 5, 6]);
+  });
+
   it('is bounded', async () => {
     const { cancelled } = serve(200, {}, [1, 2, 3], [4, 5], [6]);
     await expect(load(undefined, 4)).rejects.toThrow('the answer is larger than allowed');
@@ -81,14 +89,14 @@ describe('stream', () => {
     expect(pieces).toEqual([[4], [5, 6]]);
   });
 
-  it('tells if everything came though a range was asked for', async () => {
-    const whole = async (status: number, range?: ByteRange) => {
+  it('tells if the range was ignored', async () => {
+    const ignored = async (status: number, range?: ByteRange) => {
       serve(status, {}, [0, 1, 2]);
-      return (await stream(URL_A, range, new AbortController().signal, () => {})).whole;
+      return (await stream(URL_A, range, new AbortController().signal, () => {})).rangeIgnored;
     };
-    expect(await whole(200, [0, 3])).toBe(true);
-    expect(await whole(206, [0, 3])).toBe(false);
-    expect(await whole(200)).toBe(false);
+    expect(await ignored(200, [0, 3])).toBe(true);
+    expect(await ignored(206, [0, 3])).toBe(false);
+    expect(await ignored(200)).toBe(false);
   });
 
   it('ends with the first error of whoever takes the pieces', async () => {

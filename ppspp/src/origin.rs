@@ -66,8 +66,8 @@ pub(crate) struct Origin {
     waiting: ChunkMap,
     /// Live segments fetched whole before their munro was known: the last chunk of each, and since when.
     bodies: SortedMap<u32, (u32, Timestamp)>,
-    /// Has it ever sent all of a segment where a part was asked for?
-    pub(crate) gives_no_parts: bool,
+    /// Has it ever ignored that a part of a segment was asked for? Some caches do when they have nothing of it yet.
+    pub(crate) ignores_ranges: bool,
 }
 
 impl Origin {

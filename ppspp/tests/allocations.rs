@@ -111,7 +111,13 @@ impl Side {
                     let end = (range.end as usize).min(bytes.len());
                     let data = Bytes::copy_from_slice(&bytes[range.start as usize..end]);
                     self.handle(now, Input::OriginData { fetch, data });
-                    self.handle(now, Input::OriginEnd { fetch, whole: false });
+                    self.handle(
+                        now,
+                        Input::OriginEnd {
+                            fetch,
+                            range_ignored: false,
+                        },
+                    );
                 }
             }
         }

@@ -449,10 +449,10 @@ fn whoever_fetches_a_part_asks_for_its_proof_once() {
 }
 
 #[test]
-fn an_origin_seen_to_give_no_parts_is_asked_for_none() {
-    for gives_none in [false, true] {
+fn an_origin_seen_to_ignore_ranges_is_asked_for_no_parts() {
+    for ignores in [false, true] {
         let mut world = world(IntegrityMethod::UnifiedMerkleTree);
-        world.origin_whole = gives_none;
+        world.ignores_ranges = ignores;
         let viewer = elected(&mut world);
         wants(&mut world, viewer);
         world.run_for(Duration::from_secs(2));
@@ -475,8 +475,8 @@ fn an_origin_seen_to_give_no_parts_is_asked_for_none() {
         });
         let (whole, part): (Vec<u32>, Vec<u32>) =
             begun.partition(|segment| swarm.read_segment(*segment).is_some());
-        assert_eq!(part.is_empty(), gives_none, "{part:?} in part, {whole:?} whole");
-        assert!(!gives_none || !whole.is_empty());
+        assert_eq!(part.is_empty(), ignores, "{part:?} in part, {whole:?} whole");
+        assert!(!ignores || !whole.is_empty());
     }
 }
 
@@ -521,6 +521,28 @@ fn a_munro_that_comes_while_a_proof_is_on_its_way_lets_it_come_once() {
     assert!(!node.swarm.has().is_empty());
     assert_eq!(node.swarm.segments().size(WANTED), Some(size(&world)));
     assert_eq!(node.proofs, [WANTED]);
+}
+
+#[test]
+fn a_missing_proof_is_not_asked_for_again_once_all_is_known() {
+    for shown in [true, false] {
+        let mut world = world(IntegrityMethod::UnifiedMerkleTree);
+        let live = world.live.as_mut().unwrap();
+        live.proof_latency = Duration::from_millis(900);
+        live.proofs = Proofs::Missing;
+        let viewer = world.join();
+        let (segment, deadline) = (WANTED, world.now + SOON);
+        world.input(viewer, Input::Demand { segment, deadline });
+        world.run_for(Duration::from_millis(500));
+        if shown {
+            let time = world.signed_at(WANTED);
+            Puppet::new(&mut world, viewer, 9).show(&mut world, viewer, WANTED, time, 0);
+        }
+        world.run_for(Duration::from_secs(10));
+        let node = &world.nodes[viewer];
+        assert_eq!(node.swarm.read_segment(WANTED).is_some(), shown);
+        assert_eq!(node.proofs.len(), if shown { 1 } else { 4 });
+    }
 }
 
 #[test]

@@ -409,8 +409,8 @@ impl<'a> Plan<'a> {
     }
 
     /// What it is up to this peer to fetch of a segment that no neighbour has. What is late is needed whole: who else has
-    /// a part of it may not be a neighbour, and its proof may never come. So is what failed, and
-    /// everything of an origin that has been seen to send all of a segment where a part was asked for.
+    /// a part of it may not be a neighbour, and its proof may never come. So is what failed, and everything
+    /// where the origin ignores ranges.
     fn ours(&self, segment: u32, demand: &Demand) -> Option<Part> {
         let late = demand.deadline <= self.now;
         let waited = self.now.since(demand.since);
@@ -453,7 +453,7 @@ impl<'a> Plan<'a> {
                 .any(|channel| has_any(&channel.has, span)),
             whole: late
                 || demand.has_failed()
-                || self.view.origin.gives_no_parts
+                || self.view.origin.ignores_ranges
                 || self.is_too_large_for_parts(segment),
         };
         turn.part(self.view.me)
@@ -472,7 +472,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Fetches runs of chunks from the origin, as far as the number of fetches allows.
-    fn fetch(&mut self, segment: u32, demand: &Demand, chunks: &[u32], at_most: usize) {
+    pub(super) fn fetch(&mut self, segment: u32, demand: &Demand, chunks: &[u32], at_most: usize) {
         if demand.retry_at > self.now {
             return;
         }
@@ -480,6 +480,13 @@ impl<'a> Plan<'a> {
         chunks.iter().for_each(|&chunk| {
             runs.insert(ChunkRange::one(chunk));
         });
+        if self.view.origin.ignores_ranges
+            && let [first, .., last] = runs.runs()
+            && let Some(hull) = ChunkRange::new(first.start(), last.end())
+        {
+            // Each run would bring everything up to its end.
+            runs.insert(hull);
+        }
         for &run in runs.runs() {
             if self.fetches >= at_most {
                 return;

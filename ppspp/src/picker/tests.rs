@@ -259,6 +259,20 @@ fn an_overloaded_origin_is_asked_for_one_after_the_other() {
     assert!(asks(5000, 3));
 }
 
+#[test]
+fn where_ranges_are_ignored_one_fetch_brings_all_that_is_missing() {
+    let fetched = |ignores_ranges| {
+        let mut origin = Origin::default();
+        origin.ignores_ranges = ignores_ranges;
+        let demand = Demand::new(NOW + Duration::from_secs(1), NOW);
+        let plan = |plan: &mut Plan<'_>| plan.fetch(0, &demand, &[3, 4, 9, 20], 4);
+        planned(&SortedMap::new(), &origin, 0, plan).decisions
+    };
+    let run = |start, end| Decision::Fetch(0, ChunkRange::new(start, end).unwrap());
+    assert_eq!(fetched(false), [run(3, 4), run(9, 9), run(20, 20)]);
+    assert_eq!(fetched(true), [run(3, 20)]);
+}
+
 /// What is fetched by turn of a segment of so many layers that nobody has, needed in so many seconds, of an origin that
 /// gives so much a second.
 fn fetched_by_turn(bits: u8, rate: u32, left: u64) -> Vec<Decision> {

@@ -260,7 +260,7 @@ impl Swarm {
                 .iter()
                 .flat_map(|run| has.missing_in(*run))
                 .collect();
-            gone.into_iter().for_each(|run| channel.unannounced.remove(run));
+            gone.into_iter().for_each(|run| channel.needs_no_have(run));
         }
     }
 

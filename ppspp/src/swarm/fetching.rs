@@ -101,8 +101,8 @@ impl Swarm {
         }
     }
 
-    pub(super) fn origin_end(&mut self, fetch: FetchId, whole: bool, now: Timestamp) {
-        self.origin.gives_no_parts |= whole;
+    pub(super) fn origin_end(&mut self, fetch: FetchId, range_ignored: bool, now: Timestamp) {
+        self.origin.ignores_ranges |= range_ignored;
         let has = self.store.has();
         let wanted = |chunk| !has.contains(chunk);
         match self.origin.end(&self.segments, &self.digests, fetch, wanted, now) {

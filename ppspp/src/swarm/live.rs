@@ -272,7 +272,7 @@ impl Swarm {
         self.live.chunk_signatures.drop_before(last_old + 1);
         if let Some(old) = ChunkRange::new(0, last_old) {
             for channel in self.channels.values_mut() {
-                channel.unannounced.remove(old);
+                channel.needs_no_have(old);
             }
         }
     }
@@ -349,11 +349,15 @@ impl Swarm {
         if self.is_sign_all() {
             return self.want_proof(segment);
         }
-        let known = |chunk| self.tree.trusted(&self.segments, Bin::leaf(chunk)).is_some();
-        let chunks = self.segments.chunks_of(segment);
-        if !chunks.is_some_and(|chunks| chunks.chunks().all(known)) {
+        if !self.knows_leaves(segment) {
             self.ask_for_proof(segment);
         }
+    }
+
+    fn knows_leaves(&self, segment: u32) -> bool {
+        let known = |chunk| self.tree.trusted(&self.segments, Bin::leaf(chunk)).is_some();
+        let chunks = self.segments.chunks_of(segment);
+        chunks.is_some_and(|chunks| chunks.chunks().all(known))
     }
 
     fn ask_for_proof(&mut self, segment: u32) {
@@ -416,6 +420,10 @@ impl Swarm {
             extent,
         };
         self.check_claim(claim, None, now);
+        if !self.checks.is_claimed(segment) {
+            // Too many checks are under way.
+            self.proof_failed(segment, now);
+        }
     }
 
     fn proof_failed(&mut self, segment: u32, now: Timestamp) {
@@ -447,7 +455,11 @@ impl Swarm {
             }
         }
         for segment in again {
-            self.outputs.push_back(Output::FetchProof { segment });
+            if self.knows_leaves(segment) {
+                self.live.proofs.remove(segment);
+            } else {
+                self.outputs.push_back(Output::FetchProof { segment });
+            }
         }
         let late: Vec<u32> = self
             .origin

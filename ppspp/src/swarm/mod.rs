@@ -283,7 +283,7 @@ impl Swarm {
             Input::Demand { segment, deadline } => self.demand(segment, deadline, now),
             Input::Withdraw { segment } => self.withdraw(segment),
             Input::OriginData { fetch, data } => self.origin_data(fetch, &data, now),
-            Input::OriginEnd { fetch, whole } => self.origin_end(fetch, whole, now),
+            Input::OriginEnd { fetch, range_ignored } => self.origin_end(fetch, range_ignored, now),
             Input::OriginFailed { fetch } => self.origin_failed(fetch, now),
             Input::Proof { segment, proof } => self.proof(segment, proof, now),
             Input::SignatureChecked { check, valid } => self.signature_checked(check, valid, now),

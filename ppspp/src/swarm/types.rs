@@ -91,8 +91,8 @@ pub enum Input {
     OriginEnd {
         /// Which fetch.
         fetch: FetchId,
-        /// Did the origin send the whole segment where a part was asked for?
-        whole: bool,
+        /// Did the origin ignore that a part of the segment was asked for, and send it from its beginning?
+        range_ignored: bool,
     },
     /// An origin fetch ended without all its bytes.
     OriginFailed {

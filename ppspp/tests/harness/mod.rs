@@ -198,8 +198,8 @@ pub struct World {
     pub origin_rate: f64,
     /// The origin serves other bytes than the metadata promise.
     pub origin_corrupt: bool,
-    /// It sends all of a segment whatever is asked for, of which the driver passes on what was.
-    pub origin_whole: bool,
+    /// It sends all of a segment whatever range is asked for; the driver passes on what was.
+    pub ignores_ranges: bool,
     pub control_bytes: u64,
     pub live: Option<Broadcast>,
     queue: BinaryHeap<Reverse<Scheduled>>,
@@ -247,7 +247,7 @@ impl World {
             segment_seconds: 2.0,
             origin_rate: 2e6,
             origin_corrupt: false,
-            origin_whole: false,
+            ignores_ranges: false,
             control_bytes: 0,
             live: None,
             queue: BinaryHeap::new(),
@@ -685,7 +685,7 @@ impl World {
                             to,
                             Input::OriginEnd {
                                 fetch,
-                                whole: self.origin_whole,
+                                range_ignored: self.ignores_ranges,
                             },
                         );
                     }

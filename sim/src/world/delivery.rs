@@ -240,7 +240,13 @@ impl World {
                 let fetch = FetchId(number);
                 self.swarm_input(who, Input::OriginData { fetch, data });
                 if reached == end {
-                    self.swarm_input(who, Input::OriginEnd { fetch, whole: false });
+                    self.swarm_input(
+                        who,
+                        Input::OriginEnd {
+                            fetch,
+                            range_ignored: false,
+                        },
+                    );
                 }
             }
             Some(Loader::Plain(loader)) => {

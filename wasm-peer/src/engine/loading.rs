@@ -373,7 +373,9 @@ impl Inner {
                 (start + bytes.start) as f64,
                 start.saturating_add(bytes.end).min(end) as f64,
             ),
-            None if bytes.start == 0 && size.is_none_or(|size| bytes.end >= size) => (-1.0, -1.0),
+            None if bytes.start == 0 && bytes.end >= size.unwrap_or(u64::MAX) => (-1.0, -1.0),
+            // To the end, wherever that is.
+            None if bytes.end == u64::MAX => (bytes.start as f64, f64::INFINITY),
             None => (bytes.start as f64, bytes.end as f64),
         };
         let (this, for_data) = (self.this.clone(), (self.this.clone(), Rc::clone(stream)));
@@ -399,9 +401,9 @@ impl Inner {
                 return;
             }
             let input = match result {
-                Ok(whole) => Input::OriginEnd {
+                Ok(ignored) => Input::OriginEnd {
                     fetch,
-                    whole: whole.is_truthy(),
+                    range_ignored: ignored.is_truthy(),
                 },
                 Err(failure) => {
                     stream.last_failure.replace(failure);
