@@ -15,7 +15,8 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Url;
 
-use super::stream::{Load, Location, Stream, Table};
+use super::location::Location;
+use super::stream::{Load, Stream, Table};
 use super::{Engine, Inner};
 use crate::js::{JsClosure, error, get_text, spawn};
 
@@ -367,17 +368,7 @@ impl Inner {
         let size = stream
             .with_swarm(|swarm| swarm.segments().size(segment))
             .flatten();
-        // The whole of a resource is asked for as a player would: without a Range, for every cache's sake.
-        let (start, end) = match location.range {
-            Some((start, end)) => (
-                (start + bytes.start) as f64,
-                start.saturating_add(bytes.end).min(end) as f64,
-            ),
-            None if bytes.start == 0 && bytes.end >= size.unwrap_or(u64::MAX) => (-1.0, -1.0),
-            // To the end, wherever that is.
-            None if bytes.end == u64::MAX => (bytes.start as f64, f64::INFINITY),
-            None => (bytes.start as f64, bytes.end as f64),
-        };
+        let (start, end) = location.part(&bytes, size);
         let (this, for_data) = (self.this.clone(), (self.this.clone(), Rc::clone(stream)));
         let on_data: JsClosure = Closure::new(move |piece: JsValue| {
             let (this, stream) = &for_data;

@@ -6,6 +6,7 @@
 mod config;
 mod counters;
 mod loading;
+mod location;
 mod networking;
 mod proving;
 mod reporting;
@@ -27,8 +28,8 @@ use crate::page::Page;
 
 pub(crate) use config::Config;
 use counters::Counters;
+pub(crate) use location::Location;
 use reporting::PageFigures;
-pub(crate) use stream::Location;
 use stream::{Stream, join};
 
 /// With an upload ceiling, how often its budget is handed out, in milliseconds.

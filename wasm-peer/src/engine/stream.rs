@@ -11,6 +11,7 @@ use ppspp::swarm::ChunkState;
 use ppspp::{FetchId, Source, Swarm, SwarmId};
 use wasm_bindgen::JsValue;
 
+use super::location::Location;
 use super::reporting::PageFigures;
 use crate::js::error;
 use crate::page::Transfer;
@@ -25,14 +26,6 @@ pub(crate) mod shown {
 
 /// Segments of a live stream that are remembered for display.
 const LIVE_SHOWN: u32 = 32;
-
-/// Where a segment's bytes are at the origin.
-#[derive(Clone)]
-pub(crate) struct Location {
-    pub(crate) url: Rc<str>,
-    /// Start and end (exclusive), if it is not all of `url`.
-    pub(crate) range: Option<(u64, u64)>,
-}
 
 /// A segment someone waits for.
 pub(crate) struct Load {
