@@ -81,7 +81,7 @@ enum Operation {
     OriginEnds {
         who: bool,
         well: bool,
-        range_ignored: bool,
+        range_ignored: Option<bool>,
     },
     Proof {
         who: bool,

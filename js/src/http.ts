@@ -28,8 +28,8 @@ export class TooLargeError extends Error {}
 export interface Arrival {
   /** The URL that answered, after redirects. */
   url: string;
-  /** The server had all of the body to send, though a range of it was asked for. */
-  rangeIgnored: boolean;
+  /** The server ignored that a range of the body was asked for; `undefined`: all of it was. */
+  rangeIgnored: boolean | undefined;
 }
 
 /** An answer's body, and the URL that answered after redirects. */
@@ -60,7 +60,9 @@ export async function stream(
   const response = await fetch(url, {
     signal,
     ...(fresh && { cache: 'no-cache' }),
-    ...(range && { headers: { Range: `bytes=${range[0]}-${range[1] < Number.POSITIVE_INFINITY ? range[1] - 1 : ''}` } }),
+    ...(range && {
+      headers: { Range: `bytes=${range[0]}-${range[1] < Number.POSITIVE_INFINITY ? range[1] - 1 : ''}` },
+    }),
   }).catch(failure('no answer'));
   const { status } = response;
   // An empty success has nothing in it.
@@ -80,8 +82,9 @@ export async function stream(
       wanted -= piece.length;
       if (piece.length) onData(piece);
     }
-    if (range && wanted > 0 && wanted < Number.POSITIVE_INFINITY) throw new HttpError('the answer ended before the byte range');
-    return { url: response.url || url, rangeIgnored: range !== undefined && status === 200 };
+    if (range && wanted > 0 && wanted < Number.POSITIVE_INFINITY)
+      throw new HttpError('the answer ended before the byte range');
+    return { url: response.url || url, rangeIgnored: range && status === 200 };
   } finally {
     // After a complete body this does nothing; otherwise it frees the connection.
     reader.cancel().catch(() => {});

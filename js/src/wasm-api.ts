@@ -49,8 +49,9 @@ export interface Experience {
 /** What the wasm peer has the page do. */
 export interface Page {
   /**
-   * Fetches `url`, or its bytes from `start` to `end` (exclusive; infinite for all that follows; both -1 for everything). `onData` gets each piece, and
-   * the result is if the server ignored the range; without it the result is the body, of `limit` bytes at most.
+   * Fetches `url`, or its bytes from `start` to `end` (exclusive; infinite for all that follows; both -1 for everything).
+   * `onData` gets each piece, and the result is whether the server ignored the range (`undefined`: there was none); without
+   * it the result is the body, of `limit` bytes at most.
    */
   fetch(
     url: string,

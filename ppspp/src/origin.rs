@@ -66,7 +66,7 @@ pub(crate) struct Origin {
     waiting: ChunkMap,
     /// Live segments fetched whole before their munro was known: the last chunk of each, and since when.
     bodies: SortedMap<u32, (u32, Timestamp)>,
-    /// Has it ever ignored that a part of a segment was asked for? Some caches do when they have nothing of it yet.
+    /// Did it ignore that a part of a segment was asked for, the last time it was?
     pub(crate) ignores_ranges: bool,
 }
 
@@ -169,7 +169,11 @@ impl Origin {
         let is_last = known.is_none_or(|chunks| chunks.end() == last);
         let nothing = fetch.partial.is_empty();
         let first = segments.span(segment).start();
-        if !is_last || segments.exact_length(last).is_some() || (nothing && (!open_ended || last == first)) {
+        // It may have become known since.
+        let other_length = segments
+            .exact_length(last)
+            .is_some_and(|length| length as usize != fetch.partial.len());
+        if !is_last || other_length || (nothing && (!open_ended || last == first)) {
             return None;
         }
         let rest = core::mem::take(&mut fetch.partial).into();

@@ -115,7 +115,7 @@ impl Side {
                         now,
                         Input::OriginEnd {
                             fetch,
-                            range_ignored: false,
+                            range_ignored: None,
                         },
                     );
                 }

@@ -14,10 +14,10 @@ extern "C" {
     #[derive(Clone)]
     pub type Page;
 
-    /// Fetches `url`, or its bytes from `start` to `end` (exclusive; infinite for all that follows; both -1 for everything). `on_data` gets each piece
-    /// (`Uint8Array`) as it comes, in order and exactly those of the range, and the result is if the server ignored
-    /// the range; if it is `undefined` the result is the body (`Uint8Array`), of `limit` bytes at
-    /// most.
+    /// Fetches `url`, or its bytes from `start` to `end` (exclusive; infinite for all that follows; both -1 for everything).
+    /// `on_data` gets each piece (`Uint8Array`) as it comes, in order and exactly those of the range, and the result is
+    /// whether the server ignored the range (`undefined`: there was none). Without it the result is the body
+    /// (`Uint8Array`), of `limit` bytes at most.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn fetch(
         this: &Page,

@@ -263,16 +263,16 @@ impl<'a> Plan<'a> {
         };
         let near = !demand.ahead && left <= lead.min(self.view.urgent_window);
         let urgent = near && (!self.is_starved() || some_have_it());
-        let origin_now = demand.retry_at <= self.now && self.fetches < self.at_most(URGENT_FETCHES);
+        let origin_now = demand.retry_at <= self.now && self.fetches < self.at_most(URGENT_FETCHES, segment);
         if urgent && origin_now && self.peers_too_slow(segment, missing, bytes, left.max(fetch_time)) {
             if left <= HEDGE || unknown {
                 self.give_up_late(missing, left, unknown);
             }
             if unknown {
-                return self.fetch_all(segment, demand, self.at_most(URGENT_FETCHES));
+                return self.fetch_all(segment, demand, self.at_most(URGENT_FETCHES, segment));
             }
             missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
-            self.fetch(segment, demand, missing, self.at_most(URGENT_FETCHES));
+            self.fetch(segment, demand, missing, self.at_most(URGENT_FETCHES, segment));
             return;
         }
         if let Some(patience) = self.patience(demand) {
@@ -311,8 +311,10 @@ impl<'a> Plan<'a> {
             self.scratch.decisions.push(Decision::Prove(segment));
         }
         match chunks {
-            Some(_) => self.fetch(segment, demand, missing, self.at_most(CALM_FETCHES)),
-            None if part == Part::WHOLE => self.fetch_all(segment, demand, self.at_most(CALM_FETCHES)),
+            Some(_) => self.fetch(segment, demand, missing, self.at_most(CALM_FETCHES, segment)),
+            None if part == Part::WHOLE => {
+                self.fetch_all(segment, demand, self.at_most(CALM_FETCHES, segment))
+            }
             // Where its parts are is said by the proof.
             None => {}
         }
@@ -334,10 +336,20 @@ impl<'a> Plan<'a> {
         self.is_overloaded() && self.view.channels.values().any(open)
     }
 
-    /// Fetches at a time, `usual`ly. An origin that is overloaded is asked for one after the other, as players do it: what
-    /// more would bring to this one is taken from those who have nothing to play yet.
-    fn at_most(&self, usual: usize) -> usize {
-        if self.is_overloaded() { 1 } else { usual }
+    /// Fetches at a time, `usual`ly. An origin that is overloaded is asked for one segment after the other, as players do
+    /// it: what more would bring to this one is taken from those who have nothing to play yet.
+    fn at_most(&self, usual: usize, segment: u32) -> usize {
+        let fetched = self.view.origin.fetches.values().map(|fetch| fetch.segment);
+        let decided = self
+            .scratch
+            .decisions
+            .iter()
+            .filter_map(|decision| match decision {
+                Decision::Fetch(segment, _) => Some(*segment),
+                _ => None,
+            });
+        let waits = self.is_overloaded() && fetched.chain(decided).any(|earlier| earlier < segment);
+        if waits { 0 } else { usual }
     }
 
     /// How long a segment of the usual size takes from the origin, as far as that is known.

@@ -26,6 +26,18 @@ fn metadata_of(bits: u8) -> SwarmMetadata {
     SwarmMetadata::new(table.swarm_id(), CHUNK, bits, table).unwrap()
 }
 
+/// Three segments of 32 chunks.
+fn metadata_of_three() -> SwarmMetadata {
+    let segment = Segment {
+        size: u64::from(CHUNK) << 5,
+        root: Hash::of_chunk(b"x"),
+    };
+    let table = SegmentTable {
+        segments: vec![segment; 3],
+    };
+    SwarmMetadata::new(table.swarm_id(), CHUNK, 5, table).unwrap()
+}
+
 /// Neighbours that have chunks 0 to 3: how many bytes a second each brings, and what it was asked for when.
 fn neighbours(of: &[(u32, &[u32], Duration)]) -> SortedMap<LinkId, Channel> {
     let metadata = metadata();
@@ -242,21 +254,23 @@ fn an_overloaded_origin_is_asked_by_a_few() {
 
 #[test]
 fn an_overloaded_origin_is_asked_for_one_after_the_other() {
-    let asks = |rate, under_way: u32| {
+    let asks = |rate, segment, under_way: &[u32]| {
         let mut origin = Origin::default();
         origin.measure(rate, NOW);
-        for chunk in 0..under_way {
-            origin.start(0, ChunkRange::one(chunk), NOW);
+        for other in under_way {
+            origin.start(*other, ChunkRange::one(other * 32), NOW);
         }
         let demand = Demand::new(NOW + Duration::from_secs(1), NOW);
-        let plan = |plan: &mut Plan<'_>| plan.segment(0, &demand);
-        let scratch = planned(&SortedMap::new(), &origin, 0, plan);
+        let plan = |plan: &mut Plan<'_>| plan.segment(segment, &demand);
+        let scratch = planned_of(&metadata_of_three(), &SortedMap::new(), &origin, 0, plan);
         !scratch.decisions.is_empty()
     };
-    assert!(asks(20_000, 1) && asks(20_000, 3) && !asks(20_000, 4));
-    assert!(asks(5000, 0) && !asks(5000, 1));
+    assert!(asks(20_000, 1, &[0]) && asks(20_000, 2, &[0, 1, 1]) && !asks(20_000, 1, &[0, 0, 0, 0]));
+    assert!(asks(5000, 1, &[]) && !asks(5000, 1, &[0]));
+    // The rest of a segment, and what is needed before it, need not wait.
+    assert!(asks(5000, 1, &[1]) && asks(5000, 1, &[2]) && !asks(3000, 1, &[2, 0]));
     // What three share is a third of what it gives.
-    assert!(asks(5000, 3));
+    assert!(asks(5000, 2, &[0, 1, 1]));
 }
 
 #[test]

@@ -101,8 +101,10 @@ impl Swarm {
         }
     }
 
-    pub(super) fn origin_end(&mut self, fetch: FetchId, range_ignored: bool, now: Timestamp) {
-        self.origin.ignores_ranges |= range_ignored;
+    pub(super) fn origin_end(&mut self, fetch: FetchId, range_ignored: Option<bool>, now: Timestamp) {
+        if let Some(ignored) = range_ignored {
+            self.origin.ignores_ranges = ignored;
+        }
         let has = self.store.has();
         let wanted = |chunk| !has.contains(chunk);
         match self.origin.end(&self.segments, &self.digests, fetch, wanted, now) {

@@ -150,17 +150,17 @@ impl Swarm {
         true
     }
 
-    /// Has a claim's signature checked, unless the same is being checked already.
-    fn check_claim(&mut self, claim: Claim, link: Option<LinkId>, now: Timestamp) {
+    /// Has a claim's signature checked, unless the same is being checked already. `false` = too many checks are under way.
+    fn check_claim(&mut self, claim: Claim, link: Option<LinkId>, now: Timestamp) -> bool {
         if self.checks.join(&claim, link) {
-            return;
+            return true;
         }
         let allowed = match link.and_then(|link| self.channels.get_mut(link)) {
             Some(channel) => channel.may_check(CHECKS, now),
             None => link.is_none(),
         };
         if !allowed || self.checks.is_full() {
-            return;
+            return false;
         }
         let bin = Bin::new(self.segments.bits(), u64::from(claim.segment));
         let message = signing_input(bin.range(), claim.time, &claim.root);
@@ -171,6 +171,7 @@ impl Swarm {
             message: Bytes::copy_from_slice(&message),
             signature,
         });
+        true
     }
 
     pub(super) fn signature_checked(&mut self, check: CheckId, valid: bool, now: Timestamp) {
@@ -419,9 +420,7 @@ impl Swarm {
             size: Some(proof.size),
             extent,
         };
-        self.check_claim(claim, None, now);
-        if !self.checks.is_claimed(segment) {
-            // Too many checks are under way.
+        if !self.check_claim(claim, None, now) {
             self.proof_failed(segment, now);
         }
     }
@@ -455,7 +454,7 @@ impl Swarm {
             }
         }
         for segment in again {
-            if self.knows_leaves(segment) {
+            if self.knows_leaves(segment) || self.picker.deadline(segment).is_none() {
                 self.live.proofs.remove(segment);
             } else {
                 self.outputs.push_back(Output::FetchProof { segment });

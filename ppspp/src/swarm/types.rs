@@ -91,8 +91,9 @@ pub enum Input {
     OriginEnd {
         /// Which fetch.
         fetch: FetchId,
-        /// Did the origin ignore that a part of the segment was asked for, and send it from its beginning?
-        range_ignored: bool,
+        /// Did the origin ignore that a part of the segment was asked for, and send it from its beginning? `None`: all of it
+        /// was asked for.
+        range_ignored: Option<bool>,
     },
     /// An origin fetch ended without all its bytes.
     OriginFailed {

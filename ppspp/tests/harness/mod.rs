@@ -685,7 +685,7 @@ impl World {
                             to,
                             Input::OriginEnd {
                                 fetch,
-                                range_ignored: self.ignores_ranges,
+                                range_ignored: Some(self.ignores_ranges),
                             },
                         );
                     }

@@ -244,7 +244,7 @@ impl World {
                         who,
                         Input::OriginEnd {
                             fetch,
-                            range_ignored: false,
+                            range_ignored: None,
                         },
                     );
                 }

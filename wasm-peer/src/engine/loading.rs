@@ -394,7 +394,7 @@ impl Inner {
             let input = match result {
                 Ok(ignored) => Input::OriginEnd {
                     fetch,
-                    range_ignored: ignored.is_truthy(),
+                    range_ignored: ignored.as_bool(),
                 },
                 Err(failure) => {
                     stream.last_failure.replace(failure);
