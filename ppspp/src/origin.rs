@@ -296,6 +296,7 @@ pub(crate) struct Received {
 mod tests {
     use super::*;
     use crate::segment_table::Segment;
+    use crate::segments::tests::{live, munro};
     use crate::{SegmentTable, SwarmMetadata};
 
     #[test]
@@ -316,6 +317,25 @@ mod tests {
         origin.receive(&segments, &crate::digest::none(), id, &body, |_| true, now);
         // Four seconds to the first byte, and as many for so many.
         assert_eq!(origin.estimate(4000, now), Some(Duration::from_secs(8)));
+    }
+
+    #[test]
+    fn a_body_may_end_when_its_size_has_become_known() {
+        // Chunks 44 and 45 of a live segment, of which the last has 400 bytes.
+        for (size, good) in [(None, true), (Some(5400), true), (Some(5500), false)] {
+            let mut segments = live();
+            segments.learn(5, munro(6, 10));
+            let now = Timestamp(1_000_000);
+            let mut origin = Origin::default();
+            let id = origin.start(5, ChunkRange::new(44, 45).unwrap(), now);
+            let body = Bytes::from(vec![0; 1400]);
+            origin.receive(&segments, &crate::digest::none(), id, &body, |_| true, now);
+            if let Some(size) = size {
+                segments.set_size(5, size);
+            }
+            let ended = origin.end(&segments, &crate::digest::none(), id, |_| true, now);
+            assert_eq!(ended, good.then_some(5), "{size:?}");
+        }
     }
 
     #[test]

@@ -248,13 +248,13 @@ impl Segments {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::live::{LiveKey, SignatureAlgorithm};
     use crate::metadata::Live;
     use core::time::Duration;
 
-    fn live() -> Segments {
+    pub(crate) fn live() -> Segments {
         let key = LiveKey::new(SignatureAlgorithm::Ed25519, &[7; 32]).unwrap();
         let live = Live {
             integrity: IntegrityMethod::UnifiedMerkleTree,
@@ -264,7 +264,7 @@ mod tests {
         Segments::new(&SwarmMetadata::live(key, 1000, 3, live).unwrap())
     }
 
-    fn munro(chunks: u32, time: u64) -> Munro {
+    pub(crate) fn munro(chunks: u32, time: u64) -> Munro {
         Munro {
             root: Hash::of_chunk(b"x"),
             time: NtpTime(time),

@@ -269,10 +269,10 @@ impl<'a> Plan<'a> {
                 self.give_up_late(missing, left, unknown);
             }
             if unknown {
-                return self.fetch_all(segment, demand, self.at_most(URGENT_FETCHES, segment));
+                return self.fetch_all(segment, demand, URGENT_FETCHES);
             }
             missing.retain(|chunk| !self.scratch.asked.contains_key(*chunk));
-            self.fetch(segment, demand, missing, self.at_most(URGENT_FETCHES, segment));
+            self.fetch(segment, demand, missing, URGENT_FETCHES);
             return;
         }
         if let Some(patience) = self.patience(demand) {
